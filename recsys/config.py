@@ -20,6 +20,7 @@ from recsys.service_settings import (
     AdsSettings,
     HealthSettings,
     LogSettings,
+    RedisSettings,
     SearchSettings,
     ServingSettings,
     StreamSettings,
@@ -229,6 +230,7 @@ class Settings(Section):
     tune: TuneSettings = TuneSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
     serving: ServingSettings = ServingSettings()
+    redis: RedisSettings = RedisSettings()
     search: SearchSettings = SearchSettings()
     access: AccessSettings = AccessSettings()
     ads: AdsSettings = AdsSettings()

@@ -22,6 +22,7 @@
     |- TrainingStoppedError    told to stop, after writing a checkpoint
     |- LeaseLostError          another worker charges an account now, or none may
     |- BacklogError            more events wait than the service may keep waiting
+    |- OverloadedError         more is asked of the service than it can answer in time
     `- StoreUnavailableError   a store did not answer (store, operation, seconds)
 
 A message says what was wrong, with the value, and then the remedy.
@@ -120,6 +121,10 @@ class LeaseLostError(RecsysError):
 
 class BacklogError(RecsysError):
     """More events wait for the workers than the service may keep waiting; they are sent again later."""
+
+
+class OverloadedError(RecsysError):
+    """More is asked of the service than it can answer in time; the request is made again later."""
 
 
 class StoreUnavailableError(RecsysError):

@@ -23,6 +23,11 @@ class ServingSettings(Section):
     threads: int = Field(1, ge=1, description="of torch and faiss, for each request")
     workers: int = Field(4, ge=1, description="requests computed at a time; waiting for Redis overlaps")
     max_concurrency: int = Field(64, ge=1, description="requests accepted at a time; more get 429")
+    wait_seconds: float = Field(0.06, gt=0, le=10, description="for a turn to be answered; then 429")
+    wait_target_seconds: float = Field(
+        0.02, gt=0, le=10, description="wait from which on answers are made with less effort"
+    )
+    wait_interval_seconds: float = Field(0.1, gt=0, le=10, description="of waits that is judged at a time")
     timeout_seconds: float = Field(2.0, gt=0, description="for a whole request; later ones get 503")
     batch_timeout_seconds: float = Field(
         10.0, gt=0, description="for a whole batch; rows that are not answered by then get an error"
@@ -50,6 +55,16 @@ class ServingSettings(Section):
         0.01, ge=0, le=1, description="of recommendations whose features are logged"
     )
     snapshot_bytes: int = Field(64_000_000, ge=0, description="of disk for them, oldest go first")
+
+
+class RedisSettings(Section):
+    """The Redis server that this home starts itself, where REDIS_URL names no other."""
+
+    memory_bytes: int | None = Field(
+        None,
+        ge=16_000_000,
+        description="it may hold, from its next start; null = half of the machine's memory",
+    )
 
 
 class SearchSettings(Section):
@@ -199,6 +214,7 @@ class HealthSettings(Section):
     unknown_share: float = Field(0.05, gt=0, le=1, description="of ten minutes' events, about unknown items")
     lag_seconds: float = Field(60.0, gt=0, description="that an accepted event waits to be visible")
     worker_seconds: float = Field(60.0, gt=0, description="without a sign of life of a stream worker")
+    store_memory_share: float = Field(0.8, gt=0, le=1, description="of the online store's memory bound")
     click_drift: float = Field(0.1, gt=0, le=1, description="expected clicks on ads over clicks, beside 1")
     click_drift_clicks: int = Field(200, ge=1, description="clicks at a place below which it is not judged")
     click_drift_days: float = Field(7.0, gt=0, description="of the ad log that are looked back at")

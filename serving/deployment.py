@@ -56,6 +56,9 @@ from serving.live.catalog_watch import CatalogWatch
 from serving.live.order_watch import OrderWatch
 from serving.live.rule_watch import RuleWatch
 from serving.metrics import ServiceMetrics
+from serving.overload.arrival import arrival
+from serving.overload.ladder import Ladder
+from serving.overload.turns import Turns
 
 log = logging.getLogger("recsys.serving")
 T = TypeVar("T")
@@ -76,6 +79,7 @@ class Deployment:
         rules: rules and synonyms, for those who change them.
         ads: what answers with ads and with pages.
         advertising: accounts and campaigns, for operators and advertisers.
+        turns: of answers that are computed; they say with how much effort.
     """
 
     settings: ServingSettings
@@ -90,6 +94,7 @@ class Deployment:
     rules: RuleAdmin
     ads: AdsDesk
     advertising: AdsAdmin
+    turns: Turns
 
     async def run(self, compute: Callable[[Recommender], T]) -> T:
         """What `compute` makes of the recommender that serves now, off the event loop.
@@ -115,11 +120,13 @@ class Deployment:
         Raises:
             ArtifactNotFoundError: no bundle serves, or one without search indexes.
             RequestError: `seen` is not a token, or the request cannot be; see `Searcher.search`.
+            OverloadedError: its turn did not come in time, here and below.
         """
-        behind = seen is not None and not await self.collector.visible(self.collector.offsets(seen))
-        searcher = self.bundles.storefront().searcher()
+        behind, since = await self._wait_for_events(seen)
         logged = self.settings.logged_candidates
-        answer, further = await self._off_loop(lambda: searcher.serve(request, self.now(), logged))
+        async with self.turns.take(since) as effort:
+            searcher = self.bundles.storefront().with_effort(effort).searcher()
+            answer, further = await self._off_loop(lambda: searcher.serve(request, self.now(), logged))
         if behind:
             answer = replace(answer, degraded=(*answer.degraded, EVENTS_NOT_VISIBLE_YET))
         answer = self.health.mark(answer)
@@ -138,14 +145,17 @@ class Deployment:
         Args:
             seen: the token of events that it should have seen. Their time to become visible is bounded; a
                 slate that was made without them says so.
-            turn: entered before the slate is computed, left when it is.
+            turn: waited for before the turn of the deployment's, and that is no wait for it.
 
         Raises:
             RequestError: `seen` is not a token.
         """
-        behind = seen is not None and not await self.collector.visible(self.collector.offsets(seen))
+        behind, since = await self._wait_for_events(seen)
         async with turn:
-            slate, further = await self.run(lambda recommender: recommender.serve(request, self.now()))
+            since = since if turn is _AT_ONCE else self.turns.now()
+            async with self.turns.take(since) as effort:
+                recommender = self.bundles.storefront().with_effort(effort).recommender
+                slate, further = await self._off_loop(lambda: recommender.serve(request, self.now()))
         if behind:
             slate = replace(slate, degraded=(*slate.degraded, EVENTS_NOT_VISIBLE_YET))
         self.health.note_request(slate)
@@ -158,7 +168,8 @@ class Deployment:
             ArtifactNotFoundError: no bundle serves, or one without search indexes.
         """
         searcher = self.bundles.storefront().searcher()
-        return await self._off_loop(lambda: searcher.suggest(request))
+        async with self.turns.take(arrival()):
+            return await self._off_loop(lambda: searcher.suggest(request))
 
     async def merchandise(self, act: Callable[[RuleAdmin], T]) -> T:
         """What `act` makes of the shop's rules and synonyms, off the event loop.
@@ -178,8 +189,17 @@ class Deployment:
 
     async def similar(self, request: SimilarRequest) -> Slate:
         """Items that could stand in for one, counted and logged."""
-        slate, further = await self.run(lambda recommender: recommender.serve_similar(request, self.now()))
+        async with self.turns.take(arrival()) as effort:
+            recommender = self.bundles.storefront().with_effort(effort).recommender
+            slate, further = await self._off_loop(lambda: recommender.serve_similar(request, self.now()))
         return self._log_slate(SIMILAR, slate, further, request.filters)
+
+    async def _wait_for_events(self, seen: str | None) -> tuple[bool, float]:
+        """Whether events of the token `seen` are not visible yet, and since when a turn is waited for."""
+        if seen is None:
+            return False, arrival()
+        visible = await self.collector.visible(self.collector.offsets(seen))
+        return not visible, self.turns.now()
 
     def _log_slate(self, kind: str, slate: Slate, further: tuple[Candidate, ...], filters: Filters) -> Slate:
         slate = self.health.mark(slate)
@@ -226,7 +246,8 @@ def open_deployment(settings: Settings) -> tuple[Deployment, Callable[[], None]]
     orders.start(serving.rules_seconds)
     opened.callback(orders.stop)
 
-    ads = open_ads(settings, bundles, pool, answers, lambda: health.degraded, metrics.ads, utc_now)
+    turns = open_turns(serving, metrics)
+    ads = open_ads(settings, bundles, pool, answers, lambda: health.degraded, metrics.ads, utc_now, turns)
     opened.callback(ads.close)
 
     watched = Watched(
@@ -248,7 +269,14 @@ def open_deployment(settings: Settings) -> tuple[Deployment, Callable[[], None]]
         rules=RuleAdmin(rule_store),
         advertising=AdsAdmin(settings),
         ads=ads.desk,
+        turns=turns,
     ), opened.close
+
+
+def open_turns(settings: ServingSettings, metrics: ServiceMetrics) -> Turns:
+    """Turns of answers, one for each thread that computes them."""
+    ladder = Ladder(settings.wait_target_seconds, settings.wait_interval_seconds, time.monotonic())
+    return Turns(settings.workers, settings.wait_seconds, ladder, metrics.overload.answers)
 
 
 def open_watch(
@@ -299,6 +327,7 @@ def open_collector(settings: Settings, metrics: ServiceMetrics) -> EventCollecto
         now=utc_now,
         timeout_seconds=settings.serving.timeout_seconds,
         origin_of=None if secret is None else EventOrigins(secret, settings.serving.trusted_proxies, utc_now),
+        turns=metrics.overload.events,
     )
 
 

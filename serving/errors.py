@@ -20,6 +20,7 @@ from recsys.errors import (
     InvalidTokenError,
     LeaseLostError,
     MalformedBodyError,
+    OverloadedError,
     RecsysError,
     RequestError,
     SchemaMismatchError,
@@ -92,6 +93,7 @@ RESPONSES: dict[type[RecsysError], ErrorResponse] = {
     TrainingStoppedError: ErrorResponse(500, "training_stopped"),
     LeaseLostError: ErrorResponse(503, "lease_lost", retry=True),
     BacklogError: ErrorResponse(429, "too_many_events", retry=True),
+    OverloadedError: ErrorResponse(429, "too_many_requests", retry=True),
     StoreUnavailableError: ErrorResponse(503, "store_unavailable", retry=True),
 }
 

@@ -8,6 +8,7 @@ from serving.access.metrics import AccessMetrics
 from serving.ads.metrics import AdsMetrics
 from serving.events.metrics import StreamMetrics
 from serving.health.metrics import HealthMetrics
+from serving.overload.metrics import OverloadMetrics
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.04, 0.06, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
@@ -75,6 +76,7 @@ class ServiceMetrics:
         self.stream = StreamMetrics(registry)
         self.health = HealthMetrics(registry)
         self.ads = AdsMetrics(registry)
+        self.overload = OverloadMetrics(registry)
 
     def served(self, slate: Slate) -> None:
         """Counts one slate."""

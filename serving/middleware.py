@@ -10,12 +10,14 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from recsys.access.roles import Permission
+from recsys.errors import OverloadedError
 from serving.access.caller import CALLER, caller_of
-from serving.bodies import ClientGoneError, read_body
+from serving.bodies import EVENTS_PATH, ClientGoneError, read_body
 from serving.deployment import Deployment
 from serving.errors import FAULT, error_response
 from serving.hosts import check_host, check_origin
 from serving.logs import log_request
+from serving.overload.arrival import note_arrival
 from serving.rejections import Rejection
 from serving.routes.documentation import DOCUMENTATION_PATHS
 
@@ -23,6 +25,9 @@ log = logging.getLogger("recsys.serving")
 
 REQUEST_ID = "X-Request-ID"
 OPEN_PATHS = frozenset({"/", "/livez", "/readyz", *DOCUMENTATION_PATHS})  # no key, no concurrency limit
+ANSWER_PATHS = frozenset(  # of requests that wait for a turn of the deployment's
+    {"/v1/recommend", "/v1/similar", "/v1/search", "/v1/suggest", "/v1/ads", "/v1/page"}
+)
 DETAILS = "details"  # in a request's state: whether the caller may see paths, addresses and remedies
 _GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -56,6 +61,10 @@ class GuardMiddleware:
             name.lower() for name in (deployment.settings.host, *deployment.settings.allowed_hosts)
         }
         self._active = 0
+        self._turns = {
+            **dict.fromkeys(ANSWER_PATHS, deployment.turns),
+            EVENTS_PATH: deployment.collector.turns,
+        }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -115,10 +124,8 @@ class GuardMiddleware:
             await self._answer(body, scope, receive, send)
 
     async def _answer(self, body: bytes, scope: Scope, receive: Receive, send: Send) -> None:
-        """Hands the request on, unless enough are being answered; one that waits for its body is not."""
-        limit = self._deployment.settings.max_concurrency
-        if self._active >= limit:
-            busy = Rejection(429, f"{limit} requests are being answered already", retry=True)
+        """Hands the request on, unless more is asked than can be answered; its whole body is here."""
+        if (busy := self._busy(scope)) is not None:
             await busy.response(scope["state"]["request_id"])(scope, receive, send)
             return
         self._active += 1
@@ -126,6 +133,19 @@ class GuardMiddleware:
             await self._app(scope, _replay(body, receive), send)
         finally:
             self._active -= 1
+
+    def _busy(self, scope: Scope) -> Rejection | None:
+        """Why the request should come again later, told before anything of it is parsed."""
+        arrived, limit = note_arrival(scope), self._deployment.settings.max_concurrency
+        if self._active >= limit:
+            return Rejection(429, f"{limit} requests are being answered already", retry=True)
+        turns = self._turns.get(scope["path"])
+        try:
+            if turns is not None:
+                turns.check(arrived)
+        except OverloadedError as error:
+            return Rejection(429, str(error), retry=True)
+        return None
 
     def _foreign(self, scope: Scope, headers: Headers) -> Rejection | None:
         """What tells that the request comes from a page of elsewhere; None if nothing does.

@@ -35,6 +35,8 @@ def server_config(settings: ServingSettings, app: ASGIApp) -> uvicorn.Config:
         ws="none",
         lifespan="off",
         log_config=None,
+        # More do not wait where nobody sees how long: they are asked to come back, or begin again.
+        backlog=settings.connections,
         access_log=False,  # uvicorn's has the query string in it, and so ids of users
         server_header=False,
         proxy_headers=False,

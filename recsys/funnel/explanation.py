@@ -13,7 +13,7 @@ from recsys.funnel import candidates
 from recsys.funnel.candidates import SIMILAR_COSINE, SOURCES
 from recsys.funnel.online_features import Profile, feature_status
 from recsys.funnel.ranking import Ranked
-from recsys.funnel.requests import RecommendRequest, SimilarRequest
+from recsys.funnel.requests import Effort, RecommendRequest, SimilarRequest
 from recsys.funnel.rounds import Filled
 from recsys.funnel.slate import ONLINE_FEATURES_UNAVAILABLE, Reason, Slate, SlateItem
 from recsys.models.bundle import Bundle
@@ -64,8 +64,11 @@ def make_slate(
     shown: Ranked,
     profile: Profile,
     filled: Filled,
+    effort: Effort,
 ) -> Slate:
     """The slate of the items `shown`, in their order, without what rules say of it."""
+    asked = effort < Effort.NO_SECOND_STAGE  # else that nothing was read is no fault of the store
+    unread = (ONLINE_FEATURES_UNAVAILABLE,) if asked and not filled.complete else ()
     return Slate(
         request_id=request.request_id,
         user_id=request.user_id if isinstance(request, RecommendRequest) else None,
@@ -75,7 +78,7 @@ def make_slate(
         candidates=len(filled.ranked),
         features=feature_status(columns.RANKING_SERVICE, (profile.rows, filled.rows)),
         cold_start=False,
-        degraded=() if filled.complete else (ONLINE_FEATURES_UNAVAILABLE,),
+        degraded=(*unread, *effort.codes),
     )
 
 

@@ -13,6 +13,7 @@ from recsys import columns
 from recsys.arrays import BoolArray, FloatArray, IntArray
 from recsys.dataset.interactions import Histories, Vocabulary, histories_from_features
 from recsys.errors import ConfigError, StoreUnavailableError
+from recsys.funnel.requests import Effort
 from recsys.funnel.slate import FeatureStatus, ViewStatus
 from recsys.instants import from_micros
 
@@ -121,6 +122,36 @@ def read_items_if_there(source: FeatureSource, item_ids: Sequence[str]) -> Featu
         return source.read_items(item_ids)
     except StoreUnavailableError:
         return None
+
+
+def bounded_source(source: FeatureSource, effort: Effort) -> FeatureSource:
+    """`source`, of which only that is read which goes into an answer of `effort`."""
+    return source if effort < Effort.NO_SECOND_STAGE else _PartlyRead(source, effort)
+
+
+class _PartlyRead:
+    """A FeatureSource that says of what is not to be read that it is not there."""
+
+    def __init__(self, source: FeatureSource, effort: Effort) -> None:
+        self._source = source
+        self._effort = effort
+
+    def read_user(self, user_id: str) -> FeatureRows:
+        """The user's views; not there at Effort.POPULARITY."""
+        if self._effort >= Effort.POPULARITY:
+            raise self._not_read()
+        return self._source.read_user(user_id)
+
+    def read_items(self, item_ids: Sequence[str]) -> FeatureRows:
+        """Nothing is there."""
+        raise self._not_read()
+
+    def read(self, user_id: str, item_ids: Sequence[str]) -> tuple[FeatureRows, FeatureRows]:
+        """Nothing is there."""
+        raise self._not_read()
+
+    def _not_read(self) -> StoreUnavailableError:
+        return StoreUnavailableError("online store", f"read with {self._effort.codes[0]}", 0.0)
 
 
 class CircuitBreaker:

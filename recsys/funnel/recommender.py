@@ -30,6 +30,7 @@ from recsys.funnel.online_features import (
     FeatureRows,
     FeatureSource,
     Profile,
+    bounded_source,
     read_items_if_there,
     read_user_if_there,
 )
@@ -42,7 +43,7 @@ from recsys.funnel.ranking import (
     sort_candidates,
     spread_of,
 )
-from recsys.funnel.requests import RecommendRequest, SimilarRequest
+from recsys.funnel.requests import Effort, RecommendRequest, SimilarRequest
 from recsys.funnel.rounds import Look, Round, fill_slate, look_at_pinned, recording
 from recsys.funnel.served_answer import Candidate
 from recsys.funnel.similar import similar_items
@@ -70,7 +71,7 @@ class Recommender:
 
     Attributes:
         version: changes of the catalog up to this one are known, 0 = none; see `with_changes`.
-        features, rules: as they were given.
+        features, rules: as they were given. effort: what goes into an answer.
     """
 
     def __init__(
@@ -91,7 +92,7 @@ class Recommender:
         self._meanings = meanings
         self._sources = CandidateSources(bundle, self.catalog)
         self._spare = SpareCapacity()
-        self.version = 0
+        self.version, self.effort = 0, Effort.FULL
 
     def with_changes(self, changes: Sequence[ItemChange], version: int) -> "Recommender":
         """A recommender that knows new and changed items too, for little work; this one stays as it is.
@@ -114,6 +115,14 @@ class Recommender:
             moved = (other.bundle.item_vectors[known] != self.bundle.item_vectors[known]).any(1)
             touched = np.concatenate([known[moved], index[new]])
             other._sources = self._sources.with_bundle(_as_of_now(other), other.catalog, touched)
+        return other
+
+    def with_effort(self, effort: Effort) -> "Recommender":
+        """The same that does only what `effort` says, and says so in `degraded`."""
+        other = copy(self)
+        other.effort, other.features = effort, bounded_source(self.features, effort)
+        fewer = {"candidates": effort.share_of(self._settings.candidates)}
+        other._settings = self._settings.model_copy(update=fewer)
         return other
 
     def with_meanings(self, meanings: QueryMeanings | None) -> "Recommender":
@@ -190,7 +199,7 @@ class Recommender:
         spread = spread_of(filled.ranked.model_scores)
         score_pinned = partial(self._score_pinned, context, profile, request, filled.rows is not None, spread)
         chosen, fired = pin_items(rules, chosen, order, allowed, request.k, score_pinned)
-        slate = make_slate(self.bundle, request, now, chosen, profile, filled)
+        slate = make_slate(self.bundle, request, now, chosen, profile, filled, self.effort)
         slate = rules.mark(replace(slate, cold_start=not known and not away), fired)
         return Course(request, context, profile, allowed, order, chosen, slate, rounds or (), rules)
 
@@ -218,8 +227,8 @@ class Recommender:
         score_pinned = partial(look_at_pinned, self.catalog, look, request)
         best, fired = pin_items(rules, first, order, allowed, request.k, score_pinned)
         unknown = Profile.of(None, self.bundle.items.vocabulary, now)
-        slate = rules.mark(make_slate(self.bundle, request, now, best, unknown, filled), fired)
-        return slate, self._further(order, best)
+        slate = make_slate(self.bundle, request, now, best, unknown, filled, self.effort)
+        return rules.mark(slate, fired), self._further(order, best)
 
     def item(self, item_id: str) -> ItemDetails:
         """What the catalog and the online store say of an item.
@@ -242,7 +251,7 @@ class Recommender:
 
     def taste(self, profile: Profile, index: IntArray) -> FloatArray | None:
         """(K,) fusion's scores of the items at `index` for a user; None where nothing is known of it."""
-        signals = self._user_signals(profile.histories)
+        signals = self._user_signals(profile.histories) if self.effort < Effort.NO_SECOND_STAGE else None
         return None if signals is None else self.bundle.fusion.score(signals.signals_at(index))
 
     def warm_up(self, now: datetime) -> None:
@@ -325,15 +334,8 @@ class Recommender:
         self, item: int, count: int, now: datetime, pool: BoolArray, read: bool
     ) -> tuple[Ranked, FeatureRows | None]:
         """One round of `similar`: the `count` most similar of `pool`, and the views that were read."""
-        found, scores = similar_items(
-            self.bundle,
-            self._sources,
-            self.catalog,
-            item,
-            pool,
-            self.bundle.order_of(SIMILAR),
-            int(now.timestamp()),
-        )
+        order, at = self.bundle.order_of(SIMILAR), int(now.timestamp())
+        found, scores = similar_items(self.bundle, self._sources, self.catalog, item, pool, order, at)
         best = np.argsort(-scores, kind="stable")[:count]
         index = found.index[best]
         rows = self._read_items(index, read)

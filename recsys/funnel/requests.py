@@ -1,12 +1,43 @@
-"""The requests that the funnel answers."""
+"""The requests that the funnel answers, and how much effort goes into an answer."""
 
 from dataclasses import dataclass
+from enum import IntEnum
 
 from recsys.filters import Filters
 
 MAX_ITEMS = 100  # the longest slate
 MAX_BATCH = 100  # requests that are answered together
 LANGUAGES = ("en", "zh")
+FEWER = 5  # with fewer candidates there is one where there were five
+# What `degraded` says of an answer with less than full effort, one code a rung.
+EFFORT_DEGRADATIONS = ("fewer_candidates", "no_second_stage", "popularity_only")
+
+
+class Effort(IntEnum):
+    """What goes into an answer when more is asked than can be done: each rung leaves out more.
+
+    FULL: everything. FEWER_CANDIDATES: a fifth of the candidates is ranked. NO_SECOND_STAGE: the first
+    stage's order stands, without the ranker and the items' online features; price and stock are the
+    catalog's. POPULARITY: nothing is read of the user either; what is in memory answers.
+    """
+
+    FULL = 0
+    FEWER_CANDIDATES = 1
+    NO_SECOND_STAGE = 2
+    POPULARITY = 3
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """What `degraded` says of it; nothing for FULL."""
+        return EFFORT_DEGRADATIONS[self - 1 : self]
+
+    def share_of(self, count: int) -> int:
+        """How many of `count` candidates are looked at.
+
+        >>> Effort.FULL.share_of(500), Effort.FEWER_CANDIDATES.share_of(500)
+        (500, 100)
+        """
+        return count if self is Effort.FULL else max(count // FEWER, 1)
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,14 @@ from datetime import datetime
 
 from recsys.catalog import AttributeValue
 from recsys.documents import JsonObject
+from recsys.funnel.requests import EFFORT_DEGRADATIONS
 from recsys.rules.effects import FiredRule
 
 # What may be wrong with an answer that is an answer all the same.
 ONLINE_FEATURES_UNAVAILABLE = "online_features_unavailable"
 EVENTS_NOT_VISIBLE_YET = "events_not_visible_yet"  # those of the request's token
-DEGRADATIONS = (ONLINE_FEATURES_UNAVAILABLE, EVENTS_NOT_VISIBLE_YET)  # of one answer; a service adds its own
+# Of one answer; a service adds its own.
+DEGRADATIONS = (ONLINE_FEATURES_UNAVAILABLE, EVENTS_NOT_VISIBLE_YET, *EFFORT_DEGRADATIONS)
 
 FeatureValue = str | float | None
 

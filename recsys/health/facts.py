@@ -17,6 +17,7 @@ class StoreFacts:
         has_user_rows, has_item_rows: whether it was given rows of any view of users, of items, in the
             schema of today.
         materialized_at: microseconds at which a view was last materialized into it, None = never.
+        memory_bytes: that the server holds. memory_bound_bytes: that it may, 0 = no bound, None = not told.
     """
 
     error: str = ""
@@ -25,6 +26,8 @@ class StoreFacts:
     has_user_rows: bool = False
     has_item_rows: bool = False
     materialized_at: int | None = None
+    memory_bytes: int = 0
+    memory_bound_bytes: int | None = None
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from recsys.health.problems import (
     RECORDS_DROPPED,
     RULES_STALE,
     STORE_EMPTY,
+    STORE_MEMORY_HIGH,
     STORE_UNAVAILABLE,
     STREAM_BEHIND,
     STREAM_UNAVAILABLE,
@@ -28,6 +29,7 @@ from recsys.health.problems import (
 from recsys.instants import DAY, SECOND, from_micros
 from recsys.service_settings import HealthSettings
 
+MB = 1_000_000
 _DRIFT_DAYS = 2.0  # an older measurement is none
 
 
@@ -93,6 +95,9 @@ def _of_store(store: StoreFacts, bounds: HealthSettings, now: int, has_users: bo
         since = from_micros(store.materialized_at)
         bound = f"twice health.schedule_seconds = {bounds.schedule_seconds:g}"
         yield Problem(NOTHING_MATERIALISED, f"not since {since:%Y-%m-%d %H:%M} UTC; the bound is {bound}")
+    held, most = store.memory_bytes, store.memory_bound_bytes
+    if most and held >= bounds.store_memory_share * most:
+        yield Problem(STORE_MEMORY_HIGH, f"it holds {held / MB:.0f} of {most / MB:.0f} MB")
 
 
 def _of_lake(lake: LakeFacts, data_days: float, now: int) -> Iterator[Problem]:

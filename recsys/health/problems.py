@@ -91,6 +91,11 @@ NOTHING_MATERIALISED = ProblemKind(
     f"Run `{MATERIALIZE}`, and keep it running with `recsys schedule`.",
     degrades=True,
 )
+STORE_MEMORY_HIGH = ProblemKind(
+    "store_memory_high",
+    "The online store is nearly at its memory bound, from which on it takes no events and no features.",
+    "Raise redis.memory_bytes (or the `maxmemory` of your server), or move it to a larger machine.",
+)
 DATA_OLDER_THAN_WINDOWS = ProblemKind(
     "data_older_than_windows",
     "The newest event is older than the longest window of the features, so that all counts are zero.",
@@ -169,6 +174,7 @@ PROBLEM_KINDS = (
     OTHER_SHOP,
     STORE_EMPTY,
     NOTHING_MATERIALISED,
+    STORE_MEMORY_HIGH,
     DATA_OLDER_THAN_WINDOWS,
     MOSTLY_COLD,
     UNKNOWN_ITEMS,

@@ -211,7 +211,7 @@ class Searcher:
         request, catalog, index = course.request, self.recommender.catalog, course.matched.index
         scored = self.first_stage(course)
         if request.sort == RELEVANCE:
-            scored = order_by_relevance(scored, partial(self._rerank, course))
+            scored = order_by_relevance(scored, partial(self._rerank, course), self.recommender.effort)
             scored = self._one_a_product(scored)
             scored = scored.take(course.rules.items.order(scored.index))
             strength = self.settings.diversity if request.diversity is None else request.diversity
@@ -325,7 +325,7 @@ class Searcher:
             rules_version=effects.version,
             features=feature_status(columns.SEARCH_SERVICE, (course.profile.rows, rows)),
             personalised=any(PERSONAL in item.parts for item in items),
-            degraded=(*course.degraded, *lost),
+            degraded=(*course.degraded, *lost, *self.recommender.effort.codes),
         )
 
     def _facets(self, course: Course) -> tuple[Facet, ...]:

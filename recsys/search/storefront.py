@@ -6,9 +6,11 @@ from dataclasses import dataclass, replace
 from recsys.arrays import DoubleArray
 from recsys.errors import ArtifactNotFoundError
 from recsys.funnel.recommender import Recommender
+from recsys.funnel.requests import Effort
 from recsys.models.bundle import Bundle
 from recsys.models.bundle_update import ItemChange
 from recsys.retrieval.recent_searches import QueryMeanings
+from recsys.search.effort import searcher_with_effort
 from recsys.search.relevance.learned import LearnedOrder
 from recsys.search.searcher import Searcher
 
@@ -63,6 +65,13 @@ class Storefront:
         recommender = self.recommender.with_changes(changes, version)
         search = None if self.search is None else self.search.with_changes(recommender, changes)
         return Storefront.of(recommender, search)
+
+    def with_effort(self, effort: Effort) -> "Storefront":
+        """The same that does only what `effort` says for an answer, and says so in `degraded`."""
+        if effort is Effort.FULL:
+            return self
+        recommender = self.recommender.with_effort(effort)
+        return Storefront(recommender, self.search and searcher_with_effort(self.search, recommender))
 
     def with_order(self, order: LearnedOrder) -> "Storefront":
         """The same with another learned order of search."""

@@ -29,6 +29,8 @@ from recsys.pages.shop_items import categories_about, shop_items
 from recsys.search.storefront import Storefront
 from recsys.service_settings import AdsSettings, ServingSettings
 from serving.ads.metrics import AdsMetrics
+from serving.overload.arrival import arrival
+from serving.overload.turns import Turns
 
 log = logging.getLogger("recsys.serving")
 T = TypeVar("T")
@@ -43,6 +45,7 @@ class AdsDesk:
         organic_pool, ads_pool: where organic items and ads are computed.
         now: the clock. keep: takes the record of what a page shows of organic items.
         degraded: codes of what makes all answers of the process worse.
+        turns: of answers; one is held from the first work on an answer to the last.
     """
 
     settings: AdsSettings
@@ -57,6 +60,7 @@ class AdsDesk:
     keep: Callable[[ServedAnswer], None]
     degraded: Callable[[], tuple[str, ...]]
     metrics: AdsMetrics
+    turns: Turns
 
     async def ads(self, request: AdsRequest) -> AdsAnswer:
         """Ads alone, logged before they are sent.
@@ -64,7 +68,24 @@ class AdsDesk:
         Raises:
             InvalidTokenError, TokenExpiredError: of the page token.
             ArtifactNotFoundError: no bundle serves. TimeoutError: it took too long; nothing stays held.
+            OverloadedError: its turn did not come in time.
         """
+        async with self.turns.take(arrival()):
+            return await self._ads(request)
+
+    async def page(self, request: PageRequest) -> PageAnswer:
+        """A page; without ads, and flagged, where they are late or cannot be shown.
+
+        Raises:
+            InvalidTokenError, TokenExpiredError: of the page token.
+            ArtifactNotFoundError: no bundle serves. TimeoutError: the organic items took too long.
+            OverloadedError: its turn did not come in time.
+            UnknownItemError, RequestError: what the page is about, or a filter, is not known.
+        """
+        async with self.turns.take(arrival()) as effort:
+            return await self._page(request, self.shop().with_effort(effort))
+
+    async def _ads(self, request: AdsRequest) -> AdsAnswer:
         now = self.now()
         context = request.place.context(request.request_id, now)
         memory = self._memory(request.page_token, now)
@@ -81,18 +102,11 @@ class AdsDesk:
         self.metrics.answered("ads", context.surface, len(answer.ads), answer.degraded)
         return answer
 
-    async def page(self, request: PageRequest) -> PageAnswer:
-        """A page; without ads, and flagged, where they are late or cannot be shown.
-
-        Raises:
-            InvalidTokenError, TokenExpiredError: of the page token.
-            ArtifactNotFoundError: no bundle serves. TimeoutError: the organic items took too long.
-            UnknownItemError, RequestError: what the page is about, or a filter, is not known.
-        """
+    async def _page(self, request: PageRequest, shop: Storefront) -> PageAnswer:
         now = self.now()
         context = request.place.context(request.request_id, now)
         memory = self._memory(request.page_token, now)
-        page = self._page_making(request, context, memory)
+        page = self._page_making(shop, request, context, memory)
         choosing = None
         if self.server.has_ads and page.positions:
             examination = tuple(page.rules.examination[position - 1] for position in page.positions)
@@ -150,10 +164,12 @@ class AdsDesk:
             return await self._run(self.organic_pool, lambda: page.without_ads(organic, ADS_LATE))
         return made
 
-    def _page_making(self, request: PageRequest, context: AdContext, memory: PageMemory) -> PageMaking:
+    def _page_making(
+        self, shop: Storefront, request: PageRequest, context: AdContext, memory: PageMemory
+    ) -> PageMaking:
         rules = replace(self.rules, examination=self.server.predictor.examination(context.surface, request.k))
         return PageMaking(
-            shop=self.shop(),
+            shop=shop,
             request=request,
             context=context,
             memory=memory,

@@ -24,6 +24,7 @@ from serving.ads.stores import AdsStores, prior_predictor, selection_rules, shop
 from serving.live.ads_watch import AdsWatch
 from serving.live.bundle_watch import BundleWatch
 from serving.live.predictor_watch import PredictorWatch
+from serving.overload.turns import Turns
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ def open_ads(
     degraded: Callable[[], tuple[str, ...]],
     metrics: AdsMetrics,
     now: Callable[[], datetime],
+    turns: Turns,
 ) -> OpenAds:
     """The desk of ads, its campaigns read once and watched from now on.
 
@@ -56,7 +58,7 @@ def open_ads(
 
     Args:
         organic_pool: where organic items are computed. answers: the log of them.
-        degraded: codes of what makes all answers of the process worse.
+        degraded: codes of what makes all answers of the process worse. turns: of answers.
 
     Raises:
         ConfigError, StoreUnavailableError: as the registry's database; ConfigError: the key of tokens.
@@ -96,6 +98,7 @@ def open_ads(
         keep=answers.append,
         degraded=degraded,
         metrics=metrics,
+        turns=turns,
     )
     return OpenAds(
         desk, (*watch.tasks, predictors.task, stores.flusher.task), lambda: watch.problem, opened.close

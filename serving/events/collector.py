@@ -23,6 +23,9 @@ from serving.events.backlog import Backlog
 from serving.events.metrics import Freshness, StreamMetrics
 from serving.events.origins import Sender
 from serving.events.visibility import Visibility
+from serving.overload.arrival import arrival
+from serving.overload.metrics import TurnMetrics
+from serving.overload.turns import Turns
 
 TOKEN = b'"token"'  # in a body that may be about ads
 THREADS = 8  # they wait for the transport, mostly
@@ -57,8 +60,11 @@ class EventCollector:
     Args:
         open_stream, open_progress: called when first needed, and again after a failure.
         rules: the shop's, for clocks that cannot be true.
-        timeout_seconds: for one body. clock: monotonic seconds.
+        timeout_seconds: for one body. clock: monotonic seconds. turns: takes how long bodies waited.
         origin_of: what is stored of a sender of events about ads; None = nothing.
+
+    Attributes:
+        turns: of bodies: half of the time is for waiting, the other for writing.
     """
 
     def __init__(
@@ -72,7 +78,9 @@ class EventCollector:
         timeout_seconds: float,
         clock: Callable[[], float] = time.monotonic,
         origin_of: Callable[[Sender], str] | None = None,
+        turns: TurnMetrics | None = None,
     ) -> None:
+        self.turns = Turns(THREADS, timeout_seconds / 2, metrics=turns)
         self._settings = settings
         self._origin_of = origin_of
         self._rules = rules
@@ -109,17 +117,18 @@ class EventCollector:
 
         Raises:
             MalformedBodyError, RequestError: the body as a whole is not understood.
-            BacklogError: too many events wait already.
+            BacklogError: too many events wait already. OverloadedError: too many bodies.
             StoreUnavailableError: the transport is away.
             TimeoutError: it took too long. After either, some events may be there: with ids of their own
                 they may be sent again.
         """
         loop = asyncio.get_running_loop()
-        origin = self._origin(body, sender)
-        future = loop.run_in_executor(
-            self._pool, self._collect, body, lines, request_id, origin, forbidden_kinds
-        )
-        return await asyncio.wait_for(future, self._timeout)
+        async with self.turns.take(arrival()):
+            origin = self._origin(body, sender)
+            future = loop.run_in_executor(
+                self._pool, self._collect, body, lines, request_id, origin, forbidden_kinds
+            )
+            return await asyncio.wait_for(future, self._timeout)
 
     async def visible(self, token: Mapping[int, int]) -> bool:
         """Whether the events of `token` are visible online, or became so within the settings' time."""

@@ -77,6 +77,7 @@ def test_a_healthy_shop_has_no_problem() -> None:
         ("store_empty", changed("store", has_user_rows=False)),
         ("nothing_materialised", changed("store", materialized_at=None)),
         ("nothing_materialised", changed("store", materialized_at=NOW - 7201 * SECOND)),
+        ("store_memory_high", changed("store", memory_bytes=80, memory_bound_bytes=100)),
         ("data_older_than_windows", changed("lake", newest_event_at=NOW - 90 * DAY - SECOND)),
         ("mostly_cold", changed("service", cold=500)),
         ("unknown_items", changed("stream", unknown=50)),
@@ -106,6 +107,9 @@ def test_each_problem_is_told_by_its_facts_and_by_nothing_else(code: str, facts:
     "facts",
     [
         changed("store", materialized_at=NOW - 7200 * SECOND),
+        changed("store", memory_bytes=79, memory_bound_bytes=100),
+        changed("store", memory_bytes=10**12, memory_bound_bytes=0),  # `recsys doctor` warns of it
+        changed("store", memory_bytes=10**12, memory_bound_bytes=None),
         changed("lake", newest_event_at=NOW - 90 * DAY),
         changed("lake", newest_event_at=None),  # nothing imported, or an order and no clock
         changed("service", cold=499),

@@ -32,7 +32,7 @@ from serving.access.rate_limits import RateLimits
 from serving.ads.desk import AdsDesk
 from serving.ads.stores import selection_rules, shop_page_rules
 from serving.app import create_app
-from serving.deployment import Deployment
+from serving.deployment import Deployment, open_turns
 from serving.events.collector import EventCollector
 from serving.health.watch import HealthWatch, Watched
 from serving.live.bundle_watch import BundleWatch
@@ -123,7 +123,8 @@ PATIENT = StreamSettings(wait_for_token_seconds=60.0)  # for tokens that are
 BOUNDS = HealthSettings()
 NO_RATE = AccessSettings()
 ADS = AdsSettings(page_seconds=60.0)  # a busy machine is not late
-TIMEOUT_SECONDS = 60.0  # a busy machine is no fault of the service
+# A busy machine is no fault of the service.
+UNHURRIED = {"diversity": 0.0, "timeout_seconds": 60.0, "wait_seconds": 10.0, "wait_target_seconds": 10.0}
 OpenShop = Callable[..., Shop]
 
 
@@ -150,7 +151,7 @@ def open_shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenShop]:
         ad_log: bool = True,
         **settings: Any,
     ) -> Shop:
-        serving = ServingSettings(**{"diversity": 0.0, "timeout_seconds": TIMEOUT_SECONDS, **settings})
+        serving = ServingSettings(**{**UNHURRIED, **settings})
         features, clock = regulars(), Clock()
         metrics, promoted = ServiceMetrics(), [record(bundle_id) if bundle_id else None]
         watch = BundleWatch(
@@ -173,6 +174,7 @@ def open_shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenShop]:
             now=lambda: NOW,
             timeout_seconds=serving.timeout_seconds,
             clock=clock,
+            turns=metrics.overload.events,
         )
         collections.append(collector)
         answers, observer = KeptAnswers(), FakeObserver()
@@ -196,11 +198,11 @@ def open_shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenShop]:
             lambda: None if watch.current is None else watch.current.recommender.catalog,
             *(lambda: NOW, clock, ads, selection_rules(ads), ad_log),
         )
-        ads_pool = ThreadPoolExecutor(4)
+        ads_pool, turns = ThreadPoolExecutor(4), open_turns(serving, metrics)
         pools.append(ads_pool)
         desk = AdsDesk(
             *(ads, serving, watch.storefront, sponsored.server, sponsored.page_tokens, shop_page_rules(ads)),
-            *(pool, ads_pool, lambda: NOW, answers.append, lambda: found.degraded, metrics.ads),
+            *(pool, ads_pool, lambda: NOW, answers.append, lambda: found.degraded, metrics.ads, turns),
         )
         ads_home = make_shop(tmp_path_factory.mktemp("ads") / "home")
         deployment = Deployment(
@@ -208,6 +210,7 @@ def open_shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenShop]:
             rules=RuleAdmin(rules),
             advertising=AdsAdmin(ads_home),
             ads=desk,
+            turns=turns,
         )
         client = TestClient(
             create_app(deployment), base_url="http://127.0.0.1:3000", raise_server_exceptions=False

@@ -156,7 +156,8 @@ def test_what_has_few_values_is_an_enumeration(document) -> None:
     assert "bought_before" in values("ReasonAnswer", "code")
     of_the_service = [kind.code for kind in PROBLEM_KINDS if kind.degrades]
     of_an_answer = ["online_features_unavailable", "events_not_visible_yet"]
-    assert values("SlateAnswer", "degraded") == [*of_an_answer, *of_the_service]
+    of_overload = ["fewer_candidates", "no_second_stage", "popularity_only"]
+    assert values("SlateAnswer", "degraded") == [*of_an_answer, *of_overload, *of_the_service]
     assert values("HistoryEntryAnswer", "kind") == ["view", "click", "cart", "purchase", "like"]
     assert values("VerdictAnswer", "verdict") == ["refused", "generated"]
     codes = (

@@ -18,6 +18,7 @@ PROBES: tuple[tuple[str, Probe], ...] = (
     ("rights", machine.rights),
     ("disk", machine.free_disk),
     ("redis", servers.redis),
+    ("redis memory", servers.redis_memory),
     ("event stream", servers.event_stream),
     ("database", servers.database),
     ("charge worker", servers.charge_worker),

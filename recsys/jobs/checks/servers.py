@@ -48,6 +48,27 @@ def _another_shop(settings: Settings, address: str) -> Check | None:
     return missing("redis", held, f"point REDIS_URL to another database or server, or run {TAKE_OVER}")
 
 
+def redis_memory(settings: Settings) -> list[Check]:
+    """Whether Redis has a memory bound; nothing where it is not up, or does not tell."""
+    from recsys.stores.redis.memory import read_memory
+
+    try:
+        found = read_memory(settings)
+    except StoreUnavailableError:
+        return []  # `redis` says so
+    external = settings.redis_url is not None
+    return [] if found.bound is None else [judge_memory(found.used, found.bound, external)]
+
+
+def judge_memory(used: int, bound: int, external: bool) -> Check:
+    """The check of a server that holds `used` bytes of `bound`, 0 = none; health says when it is full."""
+    name, held = "redis memory", f"{used / 1e6:.0f} MB"
+    if bound:
+        return ok(name, f"{held} of {bound / 1e6:.0f} MB")
+    mend = "set `maxmemory` in its configuration" if external else "run `recsys down`, then `recsys up`"
+    return warning(name, f"{held}, without a bound: it may take all of the machine's memory", mend)
+
+
 def event_stream(settings: Settings) -> list[Check]:
     """Whether Redis, once it has taken an event, still has it after a crash; nothing where it is not up."""
     from recsys.stores.redis.durability import read_durability

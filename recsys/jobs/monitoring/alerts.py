@@ -9,6 +9,7 @@ from recsys.jobs.monitoring.panels import OPERATIONS
 from recsys.service_settings import HealthSettings
 
 ERROR_SHARE = 0.01
+TURNED_AWAY_SHARE = 0.01
 SLOW_SECONDS = 0.5  # of a slate, the 99th percentile
 INVISIBLE_SECONDS = 5.0  # from accepted to visible, the 99th percentile
 
@@ -81,6 +82,15 @@ def _service_alerts() -> tuple[Alert, ...]:
             "warning",
             f"One slate in a hundred takes more than {SLOW_SECONDS:g} s.",
             "Run more services behind a balancer, or lower serving.candidates.",
+        ),
+        Alert(
+            "RecsysOverloaded",
+            f"sum by (job) (rate(recsys_turned_away_total[5m])) / sum by (job) (rate({answered}[5m]))"
+            f" > {TURNED_AWAY_SHARE}",
+            5,
+            "warning",
+            f"More than {TURNED_AWAY_SHARE:.0%} of the requests are turned away, as their turn is too late.",
+            "Run more services behind a balancer; until then answers are simpler, see `degraded`.",
         ),
         Alert(
             "RecsysDown",

@@ -91,6 +91,14 @@ PANEL_ROWS = (
         ),
     ),
     PanelRow(
+        "Overload",
+        (
+            _panel("Wait of answers", "s", *_quantiles("recsys_turn_wait_seconds", '{turns="answers"}')),
+            _panel("Turned away", "reqps", _rate("recsys_turned_away_total", "turns")),
+            _panel("Rung of effort", "short", ("max(recsys_effort_rung)", "rung")),
+        ),
+    ),
+    PanelRow(
         "Search",
         (
             _panel(
@@ -128,6 +136,12 @@ PANEL_ROWS = (
                 "s",
                 ("max(recsys_materialized_age_seconds)", "last materialization"),
                 ("max(recsys_newest_event_age_seconds)", "newest event"),
+            ),
+            _panel(
+                "Memory of the online store",
+                "bytes",
+                ("max(recsys_store_memory_bytes)", "held"),
+                ("max(recsys_store_memory_bound_bytes)", "bound"),
             ),
         ),
     ),

@@ -8,6 +8,7 @@ import numpy as np
 from recsys.arrays import DoubleArray, FloatArray, IntArray
 from recsys.errors import RequestError, did_you_mean
 from recsys.funnel.ranking import diversify_items
+from recsys.funnel.requests import Effort
 from recsys.search.requests import CHEAPEST, DEAREST, NEWEST, POPULAR, SORTS
 
 RERANKED = 1000  # the best of the first stage that the learned order sees
@@ -87,10 +88,13 @@ class Scored:
 Rerank = Callable[[Scored], Scored]
 
 
-def order_by_relevance(first_stage: Scored, rerank: Rerank) -> Scored:
-    """The best RERANKED of the first stage as `rerank` orders them, then the rest by first-stage score."""
+def order_by_relevance(first_stage: Scored, rerank: Rerank, effort: Effort = Effort.FULL) -> Scored:
+    """The best RERANKED of the first stage as `rerank` orders them, then the rest by first-stage score.
+
+    With less effort there are fewer of them.
+    """
     ordered = first_stage.best_first()
-    head = ordered.take(np.arange(min(RERANKED, len(ordered))))
+    head = ordered.take(np.arange(min(effort.share_of(RERANKED), len(ordered))))
     tail = ordered.take(np.arange(len(head), len(ordered)))
     head = rerank(head).best_first()
     names = {*head.parts, *tail.parts}

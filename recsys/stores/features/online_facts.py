@@ -14,6 +14,7 @@ from recsys.stores.lake.dataset_files import INFO_FILE
 from recsys.stores.packed.connection import open_client, repository_url
 from recsys.stores.packed.rows import PackedView, materialized_key, packed_view
 from recsys.stores.redis.client import open_url, redis_errors
+from recsys.stores.redis.memory import memory_of
 from recsys.stores.redis.shop_claim import MARK
 from recsys.stores.shop_identity import known_shop_id, short_id
 
@@ -48,6 +49,7 @@ class OnlineStoreProbe:
                 if client.get(view.schema_key) == view.layout.fingerprint.encode()
             }
             noted = client.hgetall(materialized_key(store.project)).values()
+            memory = memory_of(client)
         # A server that was filled by an earlier version, or by another engine of Feast, has no note.
         materialized_at = max(map(int, noted)) if noted else self._registered_at if filled else None
         return StoreFacts(
@@ -55,6 +57,8 @@ class OnlineStoreProbe:
             has_user_rows=True in filled,
             has_item_rows=False in filled,
             materialized_at=materialized_at,
+            memory_bytes=memory.used,
+            memory_bound_bytes=memory.bound,
         )
 
     def _repository(self) -> FeatureStore:

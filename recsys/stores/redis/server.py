@@ -21,6 +21,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
 
+import psutil
 import redis
 
 from recsys.addresses import masked_url
@@ -183,7 +184,9 @@ def _start_embedded(settings: Settings, last: Address | None) -> None:
 def _launch_program(program: Path, address: Address, settings: Settings) -> bool:
     """Starts the server as a daemon that holds `server.lock`; whether its program took the settings."""
     folder = settings.paths.redis
-    config = _write_private(folder / "redis.conf", _configuration(address, folder))
+    config = _write_private(
+        folder / "redis.conf", _configuration(address, folder, settings.redis.memory_bytes)
+    )
     with wait_for_lock(folder / LOCK) as lock:
         began = subprocess.run(
             [program, config],
@@ -195,7 +198,7 @@ def _launch_program(program: Path, address: Address, settings: Settings) -> bool
     return began.returncode == 0
 
 
-def _configuration(address: Address, folder: Path) -> str:
+def _configuration(address: Address, folder: Path, memory_bytes: int | None) -> str:
     # In a file, not in arguments: `ps` shows arguments, the password among them, to everybody.
     quoted = str(folder).replace("\\", "\\\\").replace('"', '\\"')
     return "\n".join(
@@ -212,6 +215,8 @@ def _configuration(address: Address, folder: Path) -> str:
             # arrive together; a server that runs already takes it when it is next started.
             "appendfsync always",
             'save ""',
+            # Beyond it writes are refused and told; without one the kernel ends the process, or another.
+            f"maxmemory {memory_bytes or psutil.virtual_memory().total // 2}",
             "maxmemory-policy noeviction",
             "",
         )

@@ -13,7 +13,7 @@ from recsys.jobs.checks import machine, packages, servers, shop
 from recsys.jobs.checks.check import Check, ok
 from recsys.jobs.checks.examine import run_checks
 from recsys.models.manifest import NO_CLOCK
-from recsys.service_settings import StreamSettings
+from recsys.service_settings import RedisSettings, StreamSettings
 from recsys.stores.bundles.bundles import save_bundle
 from recsys.stores.redis import server as redis_server
 from recsys.stores.redis.shop_claim import connect
@@ -147,6 +147,23 @@ def test_the_embedded_server_keeps_what_it_accepts(tmp_path: Path) -> None:
         assert "no append-only file" in check.detail
     finally:
         redis_server.stop_server(settings)
+
+
+def test_a_redis_without_a_memory_bound_is_a_warning(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path, redis=RedisSettings(memory_bytes=64_000_000))
+    assert servers.redis_memory(settings) == []  # not up: `redis` says so
+    redis_server.start_server(settings)
+    try:
+        (bounded,) = servers.redis_memory(settings)
+        assert (bounded.state, bounded.detail.partition(" of ")[2]) == ("ok", "64 MB")
+        with connect(settings) as client:
+            client.config_set("maxmemory", "0")
+        (unbounded,) = servers.redis_memory(settings)
+        assert unbounded.state == "warning"
+        assert "recsys up" in unbounded.remedy
+    finally:
+        redis_server.stop_server(settings)
+    assert "maxmemory" in servers.judge_memory(1, 0, external=True).remedy
 
 
 def test_a_database_that_is_away_is_missing_without_its_password(tmp_path: Path) -> None:

@@ -36,6 +36,7 @@ HEALTHY = {
     'recsys_online_lag_seconds{job="recsys",source="stream"}': f"1+0x{MINUTES}",
     'recsys_event_freshness_seconds{job="recsys",quantile="0.99"}': f"0.05+0x{MINUTES}",
     'recsys_event_bodies_turned_away_total{job="recsys"}': NONE,
+    'recsys_turned_away_total{job="recsys",turns="answers"}': NONE,
     'recsys_served_records_dropped_total{job="recsys",log="slates"}': NONE,
     'recsys_background_failures_total{job="recsys",task="catalog watch"}': NONE,
 }
@@ -47,6 +48,10 @@ FIRING: dict[str, tuple[dict[str, str | None], dict[str, str]]] = {
     ),
     "RecsysSlow": (
         {f'recsys_request_seconds_bucket{{job="recsys",{REQUEST},le="0.06"}}': NONE},
+        {"job": "recsys"},
+    ),
+    "RecsysOverloaded": (
+        {'recsys_turned_away_total{job="recsys",turns="answers"}': f"0+2x{MINUTES}"},
         {"job": "recsys"},
     ),
     "RecsysDown": ({'recsys_requests_in_flight{job="recsys"}': None}, {}),

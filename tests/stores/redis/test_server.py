@@ -12,15 +12,19 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
+import psutil
 import pytest
 import redis
 from pydantic import SecretStr
 
 from recsys.config import Settings
 from recsys.errors import StoreUnavailableError
+from recsys.service_settings import RedisSettings
 from recsys.stores.redis import server as redis_server
 from recsys.stores.redis.client import open_url, redis_errors
+from recsys.stores.redis.memory import read_memory
 from recsys.stores.redis.shop_claim import connect
 
 
@@ -48,6 +52,34 @@ def test_up_prints_a_server_that_answers_and_twice_is_once(settings: Settings) -
         assert client.config_get("protected-mode")["protected-mode"] == "yes"
         assert client.config_get("appendonly")["appendonly"] == "yes"
         assert client.config_get("appendfsync")["appendfsync"] == "always"
+
+
+def fill(client: Any) -> None:
+    for number in range(40):
+        client.set(f"k{number}", bytes(1_000_000))
+
+
+def test_it_holds_half_of_the_machine_unless_a_bound_is_set_and_refuses_writes_beyond(tmp_path: Path) -> None:
+    plain = Settings(home=tmp_path / "plain")
+    small = Settings(home=tmp_path / "small", redis=RedisSettings(memory_bytes=16_000_000))
+    half = psutil.virtual_memory().total // 2
+    for settings, bound in ((plain, half), (small, 16_000_000)):
+        redis_server.start_server(settings)
+        try:
+            found = read_memory(settings)
+            assert found.bound == bound
+            assert 0 < found.used < 16_000_000
+        finally:
+            if settings is plain:
+                redis_server.stop_server(settings)
+    try:
+        with connect(small) as client:
+            client.set("kept", "x")
+            with pytest.raises(StoreUnavailableError, match="maxmemory"), redis_errors("write"):
+                fill(client)
+            assert client.get("kept") == b"x", "nothing is evicted"
+    finally:
+        redis_server.stop_server(small)
 
 
 def test_strangers_are_refused_and_the_password_is_the_owners(settings: Settings) -> None:
