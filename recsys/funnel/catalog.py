@@ -179,12 +179,16 @@ class Catalog:
 
     def popular(self, count: int, allowed: BoolArray, category: int = 0) -> IntArray:
         """The up to `count` most popular items that are `allowed`, of one category if it is not 0."""
-        order = self._by_category.get(category, np.zeros(0, np.int64)) if category else self.by_popularity
+        order = self.of_category(category) if category else self.by_popularity
         first = order[:_FIRST_LOOK]
         found = first[allowed[first]][:count]
         if len(found) < count and len(order) > _FIRST_LOOK:
             found = order[allowed[order]][:count]
         return found
+
+    def of_category(self, code: int) -> IntArray:
+        """The items of the category with this code, the most popular first."""
+        return self._by_category.get(code, np.zeros(0, np.int64))
 
     def most(self, scores: npt.NDArray[Any], count: int, allowed: BoolArray) -> IntArray:
         """The up to `count` items that are `allowed` with the highest `scores` (N + 1,), in that order."""
