@@ -124,10 +124,12 @@ class ItemSources:
 class CandidateSources:
     """All sources of one bundle."""
 
-    def __init__(self, bundle: Bundle, catalog: Catalog, index: DenseIndex | None = None) -> None:
+    def __init__(
+        self, bundle: Bundle, catalog: Catalog, index: DenseIndex | None = None, unit: float | None = None
+    ) -> None:
         self._catalog = catalog
         self._tables = bundle.signal_tables
-        self._unit = self._tables.unit
+        self._unit = self._tables.unit if unit is None else unit
         self._fusion = bundle.fusion
         self._texts = bundle.text_vectors
         self._trained = len(bundle.items)
@@ -135,8 +137,9 @@ class CandidateSources:
 
     def with_bundle(self, bundle: Bundle, catalog: Catalog, index: IntArray) -> "CandidateSources":
         """The sources of a bundle that differs from this one's in the items at `index`, new ones included."""
-        other = CandidateSources(bundle, catalog, self._index.with_rows(bundle.item_vectors, index))
-        other._trained, other._unit = self._trained, self._unit
+        found = self._index.with_rows(bundle.item_vectors, index)
+        other = CandidateSources(bundle, catalog, found, self._unit)
+        other._trained = self._trained
         return other
 
     def user_signals(self, histories: Histories, vectors: FloatArray) -> UserSignals:

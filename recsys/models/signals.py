@@ -265,7 +265,7 @@ class UserSignals:
 
 
 def _assign_slots(found: Sequence[IntArray], users: int, size: int) -> tuple[IntArray, list[IntArray]]:
-    """The distinct flat indexes in `found` (P,), ascending, and of each of `found` the slots of its indexes."""
+    """The distinct flat indexes in `found` (P,), ascending, and the slots of each of `found`."""
     mentioned = np.zeros(users * size, np.bool_)
     for flat in found:
         mentioned[flat] = True

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from recsys.catalog import Item, stable_key
 from recsys.dataset.interactions import histories_from_features
 from recsys.models.bundle import Bundle
-from recsys.models.bundle_update import ItemChange, SpareCapacity, update_bundle
+from recsys.models.bundle_update import ItemChange, update_bundle
 from recsys.models.neighbours import Neighbours
 from recsys.models.retriever.cold_start import knn_residuals, shrink_residuals
+from recsys.models.spare_capacity import SpareCapacity
 from tests.tiny_bundle import tiny_bundle
 
 NOW = datetime(2025, 6, 1, tzinfo=UTC)
