@@ -26,9 +26,13 @@ class SpareCapacity:
     known rows change, a small array is copied; of a large one a version is a private mapping of the same
     memory, of which the system copies the pages alone that are written to (Linux; elsewhere it is copied).
     Safe for many threads: of two that extend one bundle, one copies.
+
+    Args:
+        paged_from: bytes of an array from which on its versions share memory.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, paged_from: int = PAGED_FROM) -> None:
+        self._paged_from = paged_from
         self._lock = Lock()
         self._buffers: dict[str, Rows] = {}
         self._used: dict[str, int] = {}
@@ -39,7 +43,7 @@ class SpareCapacity:
         """`array` with `size` rows: those at `index` replaced by `rows`, the other new ones 0."""
         if size == len(array) and not len(index):
             return array
-        if array.nbytes >= PAGED_FROM and not array.dtype.hasobject and hasattr(os, "memfd_create"):
+        if array.nbytes >= self._paged_from and not array.dtype.hasobject and hasattr(os, "memfd_create"):
             with self._lock:
                 return self._next_version(name, array, size, index, rows)
         grown = self._grown(name, array, size, copied=bool((index < len(array)).any()))
