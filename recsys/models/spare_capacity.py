@@ -87,7 +87,7 @@ class _Pages:
     """Memory that the versions of one array share, and the rows that differ in the newest of them.
 
     Rows behind the newest version's end are written into the shared memory; known ones that change only into
-    the pages of the versions that have them.
+    the pages of the versions that have them, until no earlier version is in use.
     """
 
     def __init__(self, array: Rows, capacity: int) -> None:
@@ -96,14 +96,17 @@ class _Pages:
         self._file = os.memfd_create("rows", os.MFD_CLOEXEC)
         weakref.finalize(self, os.close, self._file)
         os.ftruncate(self._file, self._bytes)
+        self._places = np.zeros(0, np.int64)  # of the known rows that changed
+        self._changed = array[:0]
+        self._newest: Rows | None = None
+        self._in_use: list[weakref.ref[mmap.mmap]] = []  # by the versions
         self._shared = self._mapped(mmap.MAP_SHARED)
         self._shared[: len(array)] = array
-        self._changed: dict[int, Rows] = {}
-        self._newest: Rows | None = None
 
     def fits(self, array: Rows, size: int, changed: int) -> bool:
         """Whether `array` is the newest version, and can be followed by one of `size` rows."""
-        room = len(self._changed) + changed <= MOST_CHANGED
+        self._settle()
+        room = len(self._places) + changed <= MOST_CHANGED
         return self._newest is array and size <= self._shape[0] and room
 
     def write(self, index: IntArray, rows: Rows) -> None:
@@ -112,18 +115,28 @@ class _Pages:
 
     def change(self, index: IntArray, rows: Rows) -> None:
         """Changes rows in the versions to come."""
-        self._changed.update(zip(index.tolist(), rows, strict=True))
+        kept = ~np.isin(self._places, index)
+        self._places = np.concatenate([self._places[kept], index])
+        self._changed = np.concatenate([self._changed[kept], rows])
 
     def version(self, size: int) -> Rows:
         """The next version, of `size` rows."""
         rows = self._mapped(mmap.MAP_PRIVATE)
-        if self._changed:
-            rows[list(self._changed)] = np.stack(list(self._changed.values()))
+        rows[self._places] = self._changed
         self._newest = rows[:size]
         return self._newest
 
+    def _settle(self) -> None:
+        """Writes what changed into the shared memory if the newest version, which has it, is the only one."""
+        self._in_use = [memory for memory in self._in_use if memory() is not None]
+        if len(self._in_use) == 1:
+            self._shared[self._places] = self._changed
+            self._places, self._changed = self._places[:0], self._changed[:0]
+
     def _mapped(self, flags: int) -> Rows:
         memory = mmap.mmap(self._file, self._bytes, flags, mmap.PROT_READ | mmap.PROT_WRITE)
+        if flags == mmap.MAP_PRIVATE:
+            self._in_use.append(weakref.ref(memory))
         return np.frombuffer(memory, self._dtype).reshape(self._shape)
 
 

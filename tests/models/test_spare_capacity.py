@@ -51,6 +51,25 @@ def test_more_changes_than_a_version_carries_begin_a_new_copy() -> None:
     assert array.tolist() == list(range(1, MOST_CHANGED + 11))
 
 
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 40), st.integers(0, 2), st.booleans()), max_size=30))
+def test_what_versions_nobody_uses_had_is_in_those_that_follow(
+    changes: list[tuple[int, int, bool]],
+) -> None:
+    """With few rows a page: rows of 1 kB."""
+    spare, array = SpareCapacity(paged_from=0), np.zeros((20, 128))
+    wanted, kept = array.copy(), [(array, array.copy())]
+    for number, (place, more, keep) in enumerate(changes, start=1):
+        size = len(array) + more
+        index = np.array([place] if place < size else [], np.int64)
+        wanted = next_rows(wanted, size, index, np.full((len(index), 128), float(number)))
+        array = spare.with_rows("rows", array, size, index, wanted[index])
+        if keep:
+            kept.append((array, wanted.copy()))
+    for version, values in [*kept, (array, wanted)]:
+        np.testing.assert_array_equal(version, values)
+
+
 def test_objects_and_systems_without_shared_memory_are_copied(monkeypatch: pytest.MonkeyPatch) -> None:
     texts = np.array(["a", "b"], object)
     assert SpareCapacity(0).with_rows("texts", texts, 3, np.array([2]), np.array(["c"], object))[2] == "c"
