@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from recsys.arrays import BoolArray, DoubleArray, FloatArray, IntArray
+from recsys.arrays import BoolArray, FloatArray, IntArray
 from recsys.dataset.interactions import Histories
 from recsys.models.neighbours import Neighbours
 from recsys.models.own_signals import (
@@ -54,6 +54,7 @@ SIGNALS = (
     TEXT_MISSING,
 )
 
+_HISTORY_SIGNALS = SIGNALS.index(NETWORK)  # the first ones, that a history says
 _NEIGHBOUR_SIGNALS = [SIGNALS.index(name) for name in (TOGETHER, TEXT, WORDS)]
 
 
@@ -190,17 +191,23 @@ class UserSignals:
             (*neighbours, actions.flat), len(histories), len(tables.item_events)
         )
         width = len(flat) + 1
-        columns: list[DoubleArray] = []
+        history_signals = np.zeros((_HISTORY_SIGNALS, width), np.float32)
+        rows = iter(history_signals)
         for places, (table, factor, decays) in zip(found, sources, strict=True):
             scores = table.score[latest.item]  # (H, M)
             for decay in decays:
                 weighted = scores * (factor * latest.weights[decay])[:, None]
-                columns.append(sum_by_slot(places, weighted.ravel(), width))
-        columns += [sum_by_slot(own, decay**actions.back, width) for decay in (RECENCY, LONG)]
+                next(rows)[:] = sum_by_slot(places, weighted.ravel(), width)
+        own_slots, own = np.unique(own, return_inverse=True)  # few: what they have is computed among them
+        count = len(own_slots)
         request_at = histories.request_at_seconds[actions.user]
-        columns += habit_signals(own, actions, request_at, clock, width)
-        columns += count_signals(own, actions, request_at, clock, width)
-        history_signals = np.stack(columns, dtype=np.float32)
+        own_signals = (
+            *(sum_by_slot(own, decay**actions.back, count) for decay in (RECENCY, LONG)),
+            *habit_signals(own, actions, request_at, clock, count),
+            *count_signals(own, actions, request_at, clock, count),
+        )
+        for row, values in zip(rows, own_signals, strict=True):
+            row[own_slots] = values
         history_signals[:, 0] = 0  # padding is not a neighbour
         return cls(
             tables, vectors, cosines, actions.flat, actions.counts, actions.ends, flat, history_signals
