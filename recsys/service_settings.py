@@ -94,7 +94,7 @@ class AdsSettings(Section):
         0.03, ge=0, description="that a page waits for its ads when the rest of it is ready"
     )
     visit_seconds: int = Field(3600, ge=1, description="how long a page token remembers what was shown")
-    price_rule: Literal["gsp", "vcg", "first"] = Field("gsp", description="what winners pay, see docs/ads.md")
+    price_rule: Literal["gsp", "vcg", "first"] = Field("gsp", description="what winners pay")
     reserve_cpc_micros: int = Field(10_000, ge=1, le=2**51, description="least price of a click")
     reserve_cpm_micros: int = Field(100_000, ge=1, le=2**51, description="of 1,000 viewable impressions")
     reserve_cpa_micros: int = Field(100_000, ge=1, le=2**51, description="least price of a purchase")

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, tzinfo
+from datetime import date, datetime, tzinfo
 from typing import Literal
 
 from recsys.ads.campaigns.local_days import local_day
@@ -116,23 +116,25 @@ def summed(waterfalls: Iterable[Waterfall]) -> Waterfall:
     return Waterfall(requests, not_running, not_targeted, dict(steps))
 
 
-def waterfall_of(hour: CountedHour, campaign_id: str, spans: Iterable[Span]) -> Waterfall:
+def waterfall_of(hour: CountedHour, campaign_id: str, spans: Iterable[Span], now: datetime) -> Waterfall:
     """The waterfall of one hour on one surface.
 
     Args:
         spans: in which the campaign was running; see `running_spans`.
+        now: an hour that is not over at `now` is shared out by what of it is over.
     """
     steps = {step: count for (of, step), count in hour.steps.items() if of == campaign_id and count}
     matched = sum(steps.values())
     requests = max(hour.requests, matched)
-    eligible = round(requests * share_within(spans, hour.hour, hour.hour + HOUR))
+    end = min(hour.hour + HOUR, now) if now > hour.hour else hour.hour + HOUR
+    eligible = round(requests * share_within(spans, hour.hour, end))
     # What met its targets was running: a share of the hour is an estimate, counts are not.
     eligible = max(eligible, matched)
     return Waterfall(requests, requests - eligible, eligible - matched, steps)
 
 
 def waterfalls_by_day(
-    hours: Iterable[CountedHour], campaign_id: str, spans: Iterable[Span], zone: tzinfo
+    hours: Iterable[CountedHour], campaign_id: str, spans: Iterable[Span], zone: tzinfo, now: datetime
 ) -> dict[date, Waterfall]:
     """Day of the zone -> its waterfall. Requests of held-out units are left out.
 
@@ -143,5 +145,6 @@ def waterfalls_by_day(
     found: dict[date, list[Waterfall]] = {}
     for hour in hours:
         if not hour.holdout:
-            found.setdefault(local_day(hour.hour, zone), []).append(waterfall_of(hour, campaign_id, spans))
+            day = local_day(hour.hour, zone)
+            found.setdefault(day, []).append(waterfall_of(hour, campaign_id, spans, now))
     return {day: summed(found[day]) for day in sorted(found)}

@@ -16,6 +16,7 @@ from recsys.ads.delivery.waterfall import Waterfall, summed, waterfall_of, water
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
+LATER = NOON + 1000 * HOUR
 ALWAYS = ((NOON - 1000 * HOUR, NOON + 1000 * HOUR),)
 REQUESTS = st.lists(
     st.tuples(
@@ -39,7 +40,7 @@ def test_the_steps_of_each_day_add_up_to_its_requests(requests, changes, zone) -
         for minute, may_run in sorted(changes)
     ]
     spans = running_spans(versions, time_zone(zone), NOON, NOON + 72 * HOUR)
-    days = waterfalls_by_day(counts.take(), "a", spans, time_zone(zone))
+    days = waterfalls_by_day(counts.take(), "a", spans, time_zone(zone), LATER)
     shown = [each for each in requests if not each[3]]
     for found in days.values():
         assert found.requests == sum(found.losses().values()) + found.won
@@ -53,7 +54,7 @@ def test_the_steps_of_each_day_add_up_to_its_requests(requests, changes, zone) -
 
 def test_an_hour_is_told_step_by_step() -> None:
     steps = {("a", Step.WON): 2, ("a", Step.OUTBID): 5, ("a", Step.FLOOR): 1, ("b", Step.WON): 9}
-    found = waterfall_of(CountedHour(NOON, "home", False, 20, steps), "a", ALWAYS)
+    found = waterfall_of(CountedHour(NOON, "home", False, 20, steps), "a", ALWAYS, LATER)
     assert (found.requests, found.eligible, found.matched, found.auctions, found.won) == (20, 20, 8, 7, 2)
     assert found.losses() == {
         "running": 0,
@@ -71,18 +72,27 @@ def test_an_hour_is_told_step_by_step() -> None:
 
 def test_a_campaign_that_ran_half_an_hour_was_eligible_in_half_of_its_requests() -> None:
     hour = CountedHour(NOON, "home", False, 20, {("a", Step.WON): 3})
-    assert waterfall_of(hour, "a", [(NOON, NOON + HOUR / 2)]).eligible == 10
-    assert waterfall_of(hour, "a", []).eligible == 3, "what was counted was running"
+    assert waterfall_of(hour, "a", [(NOON, NOON + HOUR / 2)], LATER).eligible == 10
+    assert waterfall_of(hour, "a", [], LATER).eligible == 3, "what was counted was running"
+
+
+def test_of_an_hour_that_is_not_over_only_what_has_passed_counts() -> None:
+    hour, ran = CountedHour(NOON, "home", False, 20, {}), [(NOON, NOON + HOUR / 4)]
+    assert waterfall_of(hour, "a", ALWAYS, NOON + HOUR / 2).eligible == 20
+    assert waterfall_of(hour, "a", ran, NOON + HOUR / 2).eligible == 10
+    assert waterfall_of(hour, "a", ran, LATER).eligible == 5
+    assert waterfall_of(hour, "a", ALWAYS, NOON - HOUR).eligible == 20, "counted by a clock that is ahead"
 
 
 def test_days_are_those_of_the_account() -> None:
     hours = [CountedHour(NOON + each * HOUR, "home", False, 1, {}) for each in range(24)]
-    days = waterfalls_by_day(hours, "a", ALWAYS, time_zone("Asia/Shanghai"))  # 12:00 UTC is 20:00 there
+    # 12:00 UTC is 20:00 there.
+    days = waterfalls_by_day(hours, "a", ALWAYS, time_zone("Asia/Shanghai"), LATER)
     assert {day: each.requests for day, each in days.items()} == {date(2026, 5, 1): 4, date(2026, 5, 2): 20}
 
 
 def test_held_out_requests_are_left_out() -> None:
-    assert waterfalls_by_day([CountedHour(NOON, "home", True, 7, {})], "a", ALWAYS, UTC) == {}
+    assert waterfalls_by_day([CountedHour(NOON, "home", True, 7, {})], "a", ALWAYS, UTC, LATER) == {}
 
 
 def test_spans_follow_status_review_lines_and_dates() -> None:

@@ -111,12 +111,12 @@ class CampaignDelivery:
             days = _days(first, last, local_day(now, owner.zone))
             start, end = day_start(days[0], owner.zone), day_start(days[-1] + _DAY, owner.zone)
             hours = delivery.hours(start, end, campaign.campaign_id)
-            spans = _spans(ads, owner, campaign, start, min(end, now))
+            spans = _spans(ads, owner, campaign, start, end)
             sums = delivery.charged(campaign.campaign_id, days[0], days[-1])
             processes = delivery.processes(start, end)
         with ForecastStore.open(self._settings) as store:
             kept = store.forecasts(campaign)
-        waterfalls = waterfalls_by_day(hours, campaign.campaign_id, spans, owner.zone)
+        waterfalls = waterfalls_by_day(hours, campaign.campaign_id, spans, owner.zone, now)
         pays_for = PAYS_FOR[campaign.pricing]
         reports = day_reports(waterfalls, sums.events, sums.returned_micros, days, pays_for)
         gaps: tuple[str, ...] = ()
@@ -159,7 +159,7 @@ class CampaignDelivery:
             owner, campaign = found_campaign(ads, which, account)
             hours = delivery.hours(end - 24 * HOUR, end, campaign.campaign_id)
             spans = _spans(ads, owner, campaign, end - 24 * HOUR, end)
-        found = _together(hours, campaign.campaign_id, spans)
+        found = _together(hours, campaign.campaign_id, spans, now)
         return LastHours(found, loss_message(found))
 
     @contextmanager
@@ -192,8 +192,10 @@ def _forecasts(
     return found
 
 
-def _together(hours: tuple[CountedHour, ...], campaign_id: str, spans: tuple[Span, ...]) -> Waterfall:
-    return summed(waterfall_of(each, campaign_id, spans) for each in hours if not each.holdout)
+def _together(
+    hours: tuple[CountedHour, ...], campaign_id: str, spans: tuple[Span, ...], now: datetime
+) -> Waterfall:
+    return summed(waterfall_of(each, campaign_id, spans, now) for each in hours if not each.holdout)
 
 
 def _days(first: str | None, last: str | None, today: date) -> list[date]:

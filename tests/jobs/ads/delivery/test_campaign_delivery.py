@@ -113,6 +113,13 @@ def test_before_it_was_made_a_campaign_was_not_running(shop: Settings) -> None:
     assert (found.requests, found.not_running, found.not_targeted) == (10, 10, 0)
 
 
+def test_a_campaign_that_runs_now_runs_in_all_requests_of_the_current_hour(shop: Settings) -> None:
+    serve(shop)
+    for clock in (NOON + HOUR / 10, NOON + HOUR):
+        found = CampaignDelivery(shop, clock=lambda clock=clock: clock).report("summer", "acme").total
+        assert (found.waterfall.requests, found.waterfall.not_running) == (300, 0)
+
+
 def test_the_last_24_hours_tell_where_most_was_lost(shop: Settings) -> None:
     delivery = CampaignDelivery(shop, clock=lambda: NOON + HOUR / 2)
     assert delivery.last_hours("summer", "acme").message is None

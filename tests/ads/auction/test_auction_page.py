@@ -1,4 +1,4 @@
-"""The example of docs/ads.md: its code runs, and the figures of its tables are those that come out."""
+"""The example of docs/ads-auction.md: its code runs, and its tables have the figures that come out."""
 
 import contextlib
 import io
@@ -12,7 +12,7 @@ from recsys.ads.auction.auction import run_auction
 from recsys.ads.auction.placement import Placement, PriceRule
 
 ROOT = Path(__file__).parents[3]
-PAGE, CHINESE_PAGE = ROOT / "docs" / "ads.md", ROOT / "docs" / "zh" / "ads.md"
+PAGE, CHINESE_PAGE = ROOT / "docs" / "ads-auction.md", ROOT / "docs" / "zh" / "ads-auction.md"
 MICROS = 1_000_000
 
 
@@ -33,7 +33,7 @@ def example() -> dict[str, Any]:
     """The names that the example has defined, and as `printed` what it prints."""
     names: dict[str, Any] = {}
     with contextlib.redirect_stdout(io.StringIO()) as printed:
-        exec(compile(block("python"), "docs/ads.md", "exec"), names)
+        exec(compile(block("python"), "docs/ads-auction.md", "exec"), names)
     return {**names, "printed": printed.getvalue()}
 
 
