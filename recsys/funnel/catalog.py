@@ -14,9 +14,9 @@ from recsys.arrays import BoolArray, DoubleArray, IntArray
 from recsys.dataset.item_table import ItemTable
 from recsys.errors import RequestError, UnknownItemError
 from recsys.filters import Filters
-from recsys.funnel.attribute_index import AttributeIndex
-from recsys.funnel.catalog_columns import CategoricalColumn, PathColumn
-from recsys.funnel.item_order import TrainedOrder, category_members, move_members, sort_items
+from recsys.funnel.indexes.attribute_index import AttributeIndex
+from recsys.funnel.indexes.catalog_columns import CategoricalColumn, PathColumn
+from recsys.funnel.indexes.item_order import TrainedOrder, category_members, move_members, sort_items
 from recsys.funnel.online_features import FeatureRows
 from recsys.instants import to_micros
 from recsys.models.bundle import Bundle

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from recsys.arrays import FloatArray
 from recsys.documents import JsonObject
 from recsys.errors import ArtifactMismatchError
-from recsys.models.numpy_forward.candidate_scores import LayersForward
+from recsys.models.numpy_forward.hidden_layers import LayersForward
 from recsys.models.numpy_forward.layers import ViewsOf, weight_view
 from recsys.models.retriever.cold_start import COLD_EVENTS
 from recsys.models.signals import (

@@ -18,8 +18,8 @@ from recsys.columns import (
 )
 from recsys.documents import JsonObject
 from recsys.errors import ArtifactMismatchError
-from recsys.models.numpy_forward.candidate_scores import RankerForward
 from recsys.models.numpy_forward.layers import ViewsOf
+from recsys.models.numpy_forward.ranker_scores import RankerForward
 
 # Shares and scores are left as they are; counts, money and seconds span decades and go through a logarithm.
 _LINEAR = frozenset({ITEM_CLICK_RATE, ITEM_CONVERSION, CATEGORY_AFFINITY, RETRIEVAL_SCORE})

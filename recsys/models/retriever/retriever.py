@@ -16,13 +16,13 @@ from recsys.dataset.item_vectors import VectorLayout
 from recsys.documents import JsonObject
 from recsys.errors import ArtifactMismatchError
 from recsys.models.numpy_forward.layers import ViewsOf
-from recsys.models.numpy_forward.user_vector import UserVectorForward
 from recsys.models.retriever.attributes import Attributes, AttributeVocabulary
 from recsys.models.retriever.cold_start import knn_residuals, shrink_residuals
 from recsys.models.retriever.item_tower import ItemTower
 from recsys.models.retriever.ready_vectors import ReadyProjection
 from recsys.models.retriever.text_projection import TextProjection
 from recsys.models.retriever.user_tower import TimeEncoder, UserTower
+from recsys.models.retriever.user_vector import UserVectorForward
 
 _ROWS_AT_ONCE = 512  # histories; bounds the attention's memory
 _ITEMS_AT_ONCE = 65_536

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recsys.funnel.catalog import Catalog
-from recsys.funnel.item_order import TrainedOrder, category_members, move_members, sort_items
+from recsys.funnel.indexes.item_order import TrainedOrder, category_members, move_members, sort_items
 from recsys.instants import DAY
 from recsys.retrieval.popularity import POPULARITY_ORIGIN, LivePopularity, live_popularity
 from tests.fake_world import shop_bundle

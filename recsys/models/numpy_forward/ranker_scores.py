@@ -1,4 +1,4 @@
-"""The scores of one request's candidates: fusion's and the ranker's layers in numpy, columns by candidate."""
+"""The ranker's scores of one request's candidates, the user's part made once."""
 
 from dataclasses import dataclass
 
@@ -6,30 +6,8 @@ import numpy as np
 from torch import Tensor, nn
 
 from recsys.arrays import BoolArray, FloatArray
-from recsys.models.numpy_forward.layers import Affine, silu, weight_view
-
-
-@dataclass(frozen=True, eq=False)
-class LayersForward:
-    """Linear, SiLU, linear, SiLU, linear to one number: views on the weights of such an `nn.Sequential`."""
-
-    first: Affine
-    second: Affine
-    last: Affine
-
-    @classmethod
-    def of(cls, layers: nn.Sequential) -> "LayersForward":
-        """Those of `layers`, which lie in the processor's memory."""
-        return cls(*(Affine.of(layers[place]) for place in (0, 2, 4)))
-
-    def scores(self, columns: FloatArray) -> FloatArray:
-        """(K,) of K candidates with inputs (in, K)."""
-        return self.after_first(self.first.of_columns(columns))
-
-    def after_first(self, hidden: FloatArray) -> FloatArray:
-        """(K,) by what the first layer makes of K candidates, (hidden, K)."""
-        out: FloatArray = self.last.of_columns(silu(self.second.of_columns(silu(hidden))))[0]
-        return out
+from recsys.models.numpy_forward.hidden_layers import LayersForward
+from recsys.models.numpy_forward.layers import weight_view
 
 
 @dataclass(frozen=True, eq=False)
