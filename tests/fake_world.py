@@ -78,6 +78,9 @@ class FeatureRanker:
         assert features.shape[1] == len(columns.RANKING_FEATURES)
         return np.nan_to_num(features[:, self._column])
 
+    def score_of_user(self, user: np.ndarray, items: np.ndarray) -> np.ndarray:
+        return self.score(np.concatenate([np.tile(user, (len(items), 1)), items], axis=1))
+
     def calibrated(self, scores: np.ndarray, kind: int = 0) -> np.ndarray:
         return 1 / (1 + np.exp(-scores))
 

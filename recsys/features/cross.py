@@ -117,19 +117,25 @@ def _recurrence(
     times = np.zeros(len(item), np.float32)
     seen_at = np.zeros(len(item), np.int64)
     items, instants = padded[columns.HISTORY_ITEMS], padded[columns.HISTORY_AT]  # (U, L)
+    if len(items) == 1 and len(item) <= BLOCK_ROWS:  # as in service: few of the items occur in the history
+        known = np.sort(np.append(items[0], 0))
+        rows = np.flatnonzero((known[np.searchsorted(known, item, "right") - 1] == item) & (item != 0))
+        same = items == item[rows, None]  # (R', L)
+        times[rows] = same.sum(1)
+        seen_at[rows] = np.where(same, instants, 0).max(1, initial=0)
+        return _recurrence_columns(times, at - seen_at)
     for start in range(0, len(item), BLOCK_ROWS):
         part = slice(start, start + BLOCK_ROWS)
-        # One user's history, as in service, need not be copied for each item.
-        user = user_row[part] if len(items) > 1 else slice(None)
-        same = items[user] == item[part, None]  # (R', L)
+        same = items[user_row[part]] == item[part, None]  # (R', L)
         same &= item[part, None] != 0
         row, place = np.divmod(np.flatnonzero(same), max(items.shape[1], 1))  # few
         times[part] = np.bincount(row, minlength=len(same))
         np.maximum.at(seen_at[part], row, instants[user_row[part][row], place])
-    return {
-        columns.TIMES_IN_HISTORY: times,
-        columns.SECONDS_SINCE_ITEM: _where(times > 0, at - seen_at),
-    }
+    return _recurrence_columns(times, at - seen_at)
+
+
+def _recurrence_columns(times: FloatArray, since: DoubleArray) -> dict[str, FloatArray]:
+    return {columns.TIMES_IN_HISTORY: times, columns.SECONDS_SINCE_ITEM: _where(times > 0, since)}
 
 
 def _where(known: BoolArray, values: npt.NDArray[Any]) -> FloatArray:

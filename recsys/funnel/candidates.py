@@ -124,10 +124,12 @@ class ItemSources:
 class CandidateSources:
     """All sources of one bundle."""
 
-    def __init__(self, bundle: Bundle, catalog: Catalog, index: DenseIndex | None = None) -> None:
+    def __init__(
+        self, bundle: Bundle, catalog: Catalog, index: DenseIndex | None = None, unit: float | None = None
+    ) -> None:
         self._catalog = catalog
         self._tables = bundle.signal_tables
-        self._unit = self._tables.unit
+        self._unit = self._tables.unit if unit is None else unit
         self._fusion = bundle.fusion
         self._texts = bundle.text_vectors
         self._trained = len(bundle.items)
@@ -135,8 +137,9 @@ class CandidateSources:
 
     def with_bundle(self, bundle: Bundle, catalog: Catalog, index: IntArray) -> "CandidateSources":
         """The sources of a bundle that differs from this one's in the items at `index`, new ones included."""
-        other = CandidateSources(bundle, catalog, self._index.with_rows(bundle.item_vectors, index))
-        other._trained, other._unit = self._trained, self._unit
+        found = self._index.with_rows(bundle.item_vectors, index)
+        other = CandidateSources(bundle, catalog, found, self._unit)
+        other._trained = self._trained
         return other
 
     def user_signals(self, histories: Histories, vectors: FloatArray) -> UserSignals:
@@ -215,7 +218,9 @@ class CandidateSources:
         code = context.context_category
         if not code:
             return _part(np.zeros(0, np.int64), CATEGORY)
-        inside = allowed & (self._catalog.categories.codes == code)
+        members = self._catalog.of_category(code)
+        inside = np.zeros_like(allowed)
+        inside[members] = allowed[members]
         if context.user_signals is None:
             return _part(self._catalog.popular(count, inside, code), CATEGORY)
         suited, _ = self._index.search(context.user_signals.vectors[0], count // 2, inside)
@@ -233,12 +238,12 @@ class CandidateSources:
             allowed: (R, N + 1).
         """
         near, own = self._near(users, allowed, count), self._own(users, allowed, repeats)
-        pool = near | own
-        pool[users.strongest(NEIGHBOUR_SHARE * count, allowed.ravel())] = True
+        pool = np.zeros(allowed.size, bool)
+        for found in (near, own, users.strongest(NEIGHBOUR_SHARE * count, allowed.ravel())):
+            pool[found] = True
         for user, mask in enumerate(allowed):
             pool[user * users.size + self._catalog.popular(POPULAR_COUNT, mask)] = True
             pool[user * users.size + self._similar_to_latest(users, user, mask)] = True
-        pool &= allowed.ravel()
         flat = np.flatnonzero(pool)
         signals = users.signals_at(flat)  # (P, S)
         edges = np.searchsorted(flat, np.arange(len(allowed) + 1) * users.size)
@@ -246,12 +251,12 @@ class CandidateSources:
         best = np.concatenate(
             [start + top_places(priors[start:stop], count) for start, stop in pairwise(edges.tolist())]
         )
-        flat, signals = flat[best], signals[best]
-        similar = near[flat] | (signals[:, _SIMILARITY] > 0).any(axis=1)
+        signals = signals.T.take(best, axis=1).T  # it lies signal by signal
+        similar = _among(flat, near)[best] | (signals[:, _SIMILARITY] > 0).any(axis=1)
         source = np.where(similar, DENSE, POPULAR).astype(np.int8)
         source[signals[:, _TOGETHER] > 0] = TOGETHER
-        source[own[flat]] = REPEAT
-        return Fused(flat, signals, source)
+        source[_among(flat, own)[best]] = REPEAT
+        return Fused(flat[best], signals, source)
 
     def trace(self, context: CandidateContext, allowed: BoolArray, count: int, item: int) -> "ItemSources":
         """How `item`, which is `allowed`, fares in `find` with the same arguments: for an explanation."""
@@ -270,8 +275,8 @@ class CandidateSources:
             return ItemSources(tuple(found_by), popularity_place, None, None, None)
         mask = allowed[None]
         others = {
-            OWN_ITEMS: np.flatnonzero(self._own(users, mask, context.repeats)),
-            NETWORK: np.flatnonzero(self._near(users, mask, count)),
+            OWN_ITEMS: self._own(users, mask, context.repeats),
+            NETWORK: self._near(users, mask, count),
             NEIGHBOURS: users.strongest(NEIGHBOUR_SHARE * count, allowed),
             SOURCES[POPULAR]: popular[:POPULAR_COUNT],
             NEW_TEXT: self._similar_to_latest(users, 0, allowed),
@@ -289,25 +294,23 @@ class CandidateSources:
             pool=len(pool),
         )
 
-    def _own(self, users: UserSignals, allowed: BoolArray, repeats: bool) -> BoolArray:
-        """(R (N + 1),) the users' own items, none without `repeats`."""
-        own = np.zeros(allowed.size, bool)
-        if repeats:
-            own[users.own] = True
-        return own
+    def _own(self, users: UserSignals, allowed: BoolArray, repeats: bool) -> IntArray:
+        """The flat indexes of the users' own items that are allowed, none without `repeats`."""
+        return users.own[allowed.ravel()[users.own]] if repeats else users.own[:0]
 
     def _similar_to_latest(self, users: UserSignals, user: int, allowed: BoolArray) -> IntArray:
         """New items with a text similar to what a user had last."""
         return self._new_items(users.latest_items(user, NEW_ITEM_ACTIONS), allowed)
 
-    def _near(self, users: UserSignals, allowed: BoolArray, count: int) -> BoolArray:
-        """(R (N + 1),) the `count` nearest to each user by the network; equals of the last ones too."""
+    def _near(self, users: UserSignals, allowed: BoolArray, count: int) -> IntArray:
+        """The flat indexes of the `count` nearest to each user by the network; equals of the last too."""
         if users.cosines is not None:
-            return nearest_mask(users.cosines, allowed, count).ravel()
-        near = np.zeros(allowed.shape, bool)
-        for user, mask in enumerate(allowed):
-            near[user, self._index.search(users.vectors[user], count, mask)[0]] = True
-        return near.ravel()
+            return np.flatnonzero(nearest_mask(users.cosines, allowed, count))
+        near = [
+            user * users.size + self._index.search(users.vectors[user], count, mask)[0]
+            for user, mask in enumerate(allowed)
+        ]
+        return np.concatenate(near)
 
 
 def _searched(searches: RecentSearches | None, allowed: BoolArray, count: int) -> Candidates:
@@ -318,6 +321,13 @@ def _searched(searches: RecentSearches | None, allowed: BoolArray, count: int) -
     kept = np.flatnonzero(allowed[index])
     found = Candidates(index[kept], np.full(len(kept), SEARCHED, np.int8), places[kept])
     return Candidates.union([found], min(SEARCHED_COUNT, count // 2))
+
+
+def _among(flat: IntArray, some: IntArray) -> BoolArray:
+    """(P,) which of the indexes `flat`, ascending, are among `some`, which are all of them."""
+    among = np.zeros(len(flat), bool)
+    among[np.searchsorted(flat, some)] = True
+    return among
 
 
 def _part(index: IntArray, source: int, because_of: int = 0) -> Candidates:

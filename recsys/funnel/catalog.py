@@ -1,8 +1,9 @@
 """The bundle's items as arrays made for serving, and what a request may show of them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,75 +11,19 @@ import numpy.typing as npt
 
 from recsys import columns
 from recsys.arrays import BoolArray, DoubleArray, IntArray
-from recsys.catalog import category_path
 from recsys.dataset.item_table import ItemTable
 from recsys.errors import RequestError, UnknownItemError
 from recsys.filters import Filters
-from recsys.funnel.attribute_index import AttributeIndex
+from recsys.funnel.indexes.attribute_index import AttributeIndex
+from recsys.funnel.indexes.catalog_columns import CategoricalColumn, PathColumn
+from recsys.funnel.indexes.item_order import TrainedOrder, category_members, move_members, sort_items
 from recsys.funnel.online_features import FeatureRows
 from recsys.instants import to_micros
 from recsys.models.bundle import Bundle
 from recsys.models.orders import NO_HISTORY, POPULARITY_OF_ALL_TIME
+from recsys.retrieval.popularity import LivePopularity
 
 _FIRST_LOOK = 4096  # popular items looked at before all of them are
-
-
-@dataclass(frozen=True)
-class CategoricalColumn:
-    """One text column of the catalog as codes: `codes` (N + 1,) int32 into `names`; 0 = unknown."""
-
-    names: Mapping[str, int]
-    codes: npt.NDArray[np.int32]
-
-    @classmethod
-    def of(cls, texts: Sequence[str]) -> "CategoricalColumn":
-        """The column of `texts`, one of each item."""
-        names = {text: code for code, text in enumerate(dict.fromkeys(("", *texts)))}
-        return cls(names, np.fromiter((names[text] for text in texts), np.int32, len(texts)))
-
-    def with_texts(self, texts: Sequence[str], index: IntArray) -> "CategoricalColumn":
-        """The column of `texts`, which differ from before at `index` and behind the end only; codes stay."""
-        names = dict(self.names)
-        codes = np.zeros(len(texts), np.int32)
-        codes[: len(self.codes)] = self.codes
-        for place in index.tolist():
-            codes[place] = names.setdefault(texts[place], len(names))
-        return CategoricalColumn(names, codes)
-
-    def mask(self, wanted: Sequence[str]) -> BoolArray:
-        """(N + 1,) true where the item has one of `wanted`."""
-        return self.mask_of_codes([self.names[text] for text in wanted if text and text in self.names])
-
-    def mask_of_codes(self, codes: Sequence[int]) -> BoolArray:
-        """(N + 1,) true where the item's code is one of `codes`."""
-        wanted = np.zeros(len(self.names), bool)
-        wanted[list(codes)] = True
-        found: BoolArray = wanted[self.codes]
-        return found
-
-
-@dataclass(frozen=True)
-class PathColumn:
-    """Category paths as codes, and of each path the codes of all paths that are it or lie below it."""
-
-    paths: CategoricalColumn
-    below: Mapping[str, tuple[int, ...]]
-
-    @classmethod
-    def of(cls, texts: Sequence[str]) -> "PathColumn":
-        """The column of `texts`, one of each item."""
-        paths = CategoricalColumn.of(texts)
-        return cls(paths, _with_ancestors({}, paths.names, 0))
-
-    def with_texts(self, texts: Sequence[str], index: IntArray) -> "PathColumn":
-        """As `CategoricalColumn.with_texts`."""
-        paths = self.paths.with_texts(texts, index)
-        return PathColumn(paths, _with_ancestors(self.below, paths.names, len(self.paths.names)))
-
-    def mask(self, wanted: Sequence[str]) -> BoolArray:
-        """(N + 1,) true where the item's path is one of `wanted`, or below one of them."""
-        codes = {code for path in wanted for code in self.below.get(category_path(path), ())}
-        return self.paths.mask_of_codes(list(codes))
 
 
 class Catalog:
@@ -106,7 +51,12 @@ class Catalog:
         self._all_time: DoubleArray | None = None
         if bundle.order_of(NO_HISTORY) == POPULARITY_OF_ALL_TIME:
             self._all_time = bundle.signal_tables.item_events.astype(np.float64)
-        self._sort(bundle.popularity.astype(np.float64))
+        self._trained = bundle.popularity  # (N + 1,), without the items that come later
+        self.popularity = bundle.popularity.astype(np.float64)
+        self._trained_order = TrainedOrder.of(self.visitor_scores)
+        self.by_popularity: IntArray = self._trained_order.items
+        self._members = category_members(self.categories.codes)
+        self._by_category: dict[int, IntArray] = {}  # filled when first asked
 
     def with_items(self, items: ItemTable, index: IntArray) -> "Catalog":
         """The catalog of `items`: this one's but for those at `index`, and new ones without popularity.
@@ -115,35 +65,38 @@ class Catalog:
         """
         other = copy(self)
         other.items = items
-        other.ids = np.concatenate([self.ids, np.array(items.vocabulary.ids[len(self) :], object)])
+        new = np.arange(len(self), len(items))
         other.categories = self.categories.with_texts(items.categories, index)
         other.brands = self.brands.with_texts(items.brands, index)
         other.paths = self.paths.with_texts(items.category_paths, index)
         other.products = self.products.with_texts(_ProductNames(items), index)
         other.attributes = self.attributes.with_items(self.items.attributes, items.attributes, index)
-        new = np.arange(len(self), len(items))
-        other.popularity = np.concatenate([self.popularity, np.zeros(len(new))])
-        if self._all_time is not None:
-            other._all_time = np.concatenate([self._all_time, np.zeros(len(new))])
-        other.by_popularity = np.concatenate([self.by_popularity, new])
-        before = self.categories.codes[index[index < len(self)]]
-        other._by_category = dict(self._by_category)
-        codes = other.categories.codes
-        for code in np.union1d(before, codes[index]).tolist():
-            other._by_category[code] = other.by_popularity[codes[other.by_popularity] == code]
+        if len(new):
+            other.ids = np.concatenate([self.ids, np.array(items.vocabulary.ids[len(self) :], object)])
+            other.popularity = np.concatenate([self.popularity, np.zeros(len(new))])
+            if self._all_time is not None:
+                other._all_time = np.concatenate([self._all_time, np.zeros(len(new))])
+            other.by_popularity = np.concatenate([self.by_popularity, new])
+        codes = self.categories.codes, other.categories.codes
+        other._members, touched = move_members(self._members, *codes, index)
+        known = self._by_category.copy()
+        other._by_category = {code: order for code, order in known.items() if code not in touched}
         return other
 
-    def with_popularity(self, popularity: DoubleArray) -> "Catalog":
-        """The same items in another order of popularity (N + 1,)."""
+    def with_popularity(self, popularity: DoubleArray | LivePopularity) -> "Catalog":
+        """The same items with another popularity (N + 1,), or with live scores over those of training.
+
+        The latter cost no sort of all items.
+        """
         other = copy(self)
-        other._sort(popularity)
+        if isinstance(popularity, LivePopularity):
+            other.popularity = popularity.of(self._trained, len(self))
+            sort = partial(self._trained_order.with_live, popularity, len(self))
+        else:
+            other.popularity, sort = popularity, partial(sort_items, popularity)
+        if self._all_time is None:
+            other.by_popularity, other._by_category = sort(), {}
         return other
-
-    def _sort(self, popularity: DoubleArray) -> None:
-        self.popularity = popularity
-        order = np.argsort(-self.visitor_scores, kind="stable")
-        self.by_popularity: IntArray = order[order > 0]
-        self._by_category = _grouped(self.categories.codes, self.by_popularity)
 
     @property
     def visitor_scores(self) -> DoubleArray:
@@ -179,12 +132,21 @@ class Catalog:
 
     def popular(self, count: int, allowed: BoolArray, category: int = 0) -> IntArray:
         """The up to `count` most popular items that are `allowed`, of one category if it is not 0."""
-        order = self._by_category.get(category, np.zeros(0, np.int64)) if category else self.by_popularity
+        order = self.of_category(category) if category else self.by_popularity
         first = order[:_FIRST_LOOK]
         found = first[allowed[first]][:count]
         if len(found) < count and len(order) > _FIRST_LOOK:
             found = order[allowed[order]][:count]
         return found
+
+    def of_category(self, code: int) -> IntArray:
+        """The items of the category with this code, the most popular first."""
+        order = self._by_category.get(code)
+        if order is None:
+            members = self._members.get(code, np.zeros(0, np.int64))
+            order = members[np.argsort(-self.visitor_scores[members], kind="stable")]
+            self._by_category[code] = order
+        return order
 
     def most(self, scores: npt.NDArray[Any], count: int, allowed: BoolArray) -> IntArray:
         """The up to `count` items that are `allowed` with the highest `scores` (N + 1,), in that order."""
@@ -297,13 +259,6 @@ def prices_now(catalog: Catalog, index: IntArray, rows: FeatureRows | None) -> I
     return np.where(rows.missing[rows.views[columns.PRICE_MICROS]], prices, online)
 
 
-def _grouped(codes: npt.NDArray[np.int32], order: IntArray) -> dict[int, IntArray]:
-    """Code -> the indexes of `order` that have it, in that order."""
-    by_code = order[np.argsort(codes[order], kind="stable")]
-    found, starts = np.unique(codes[by_code], return_index=True)
-    return dict(zip(found.tolist(), np.split(by_code, starts[1:]), strict=True))
-
-
 @dataclass(frozen=True)
 class _ProductNames(Sequence[str]):
     """(N + 1,) what the variants of each item's product share: its own id where it has no product."""
@@ -315,18 +270,3 @@ class _ProductNames(Sequence[str]):
 
     def __len__(self) -> int:
         return len(self.items)
-
-
-def _with_ancestors(
-    below: Mapping[str, tuple[int, ...]], names: Mapping[str, int], known: int
-) -> Mapping[str, tuple[int, ...]]:
-    """`below` with the paths of `names` whose codes are `known` or higher, under each of their ancestors."""
-    if len(names) == known:
-        return below
-    grown: dict[str, list[int]] = {}
-    for path, code in names.items():
-        if code >= max(known, 1):
-            levels = path.split("/")
-            for end in range(1, len(levels) + 1):
-                grown.setdefault("/".join(levels[:end]), []).append(code)
-    return {**below, **{path: (*below.get(path, ()), *codes) for path, codes in grown.items()}}

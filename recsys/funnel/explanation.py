@@ -5,10 +5,12 @@ The only string work of a request.
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import cached_property
 
 import numpy as np
 
 from recsys import columns
+from recsys.arrays import DoubleArray, FloatArray, IntArray
 from recsys.funnel import candidates
 from recsys.funnel.candidates import SIMILAR_COSINE, SOURCES
 from recsys.funnel.online_features import Profile, feature_status
@@ -84,7 +86,7 @@ def make_slate(
 
 def slate_items(bundle: Bundle, ranked: Ranked, profile: Profile, language: str) -> tuple[SlateItem, ...]:
     """The items of `ranked` in its order, positions from 1."""
-    items = bundle.items
+    items, history = bundle.items, HistoryTables(bundle, profile)
     return tuple(
         SlateItem(
             position=place + 1,
@@ -95,7 +97,7 @@ def slate_items(bundle: Bundle, ranked: Ranked, profile: Profile, language: str)
             score=float(ranked.scores[place]),
             p_click=None if ranked.probabilities is None else float(ranked.probabilities[place]),
             source=SOURCES[source],
-            reason=_reason(bundle, profile, index, source, because_of, language),
+            reason=_reason(history, index, source, because_of, language),
         )
         for place, (index, source, because_of, price) in enumerate(
             zip(
@@ -109,21 +111,44 @@ def slate_items(bundle: Bundle, ranked: Ranked, profile: Profile, language: str)
     )
 
 
-def _reason(
-    bundle: Bundle, profile: Profile, index: int, source: int, because_of: int, language: str
-) -> Reason:
+class HistoryTables:
+    """What the bundle says of the items of one history, looked up when a reason first needs it."""
+
+    def __init__(self, bundle: Bundle, profile: Profile) -> None:
+        self.bundle, self.profile = bundle, profile
+
+    @cached_property
+    def items(self) -> IntArray:
+        """(H,) the history's items, oldest first."""
+        return self.profile.items
+
+    @cached_property
+    def vectors(self) -> FloatArray:
+        """(H, D) their vectors."""
+        return self.bundle.signal_tables.item_vectors[self.items]
+
+    @cached_property
+    def neighbours(self) -> tuple[IntArray, DoubleArray]:
+        """(L, M) the neighbours of the LATEST of them and what each adds to the signal of co-occurrence."""
+        table, latest = self.bundle.signal_tables.co_occurrence, self.items[-LATEST:]
+        recency = RECENCY ** moments_back(self.profile.at_seconds[-LATEST:])
+        return table.index[latest], table.score[latest] * recency[:, None]
+
+
+def _reason(history: HistoryTables, index: int, source: int, because_of: int, language: str) -> Reason:
+    bundle, profile = history.bundle, history.profile
     items = bundle.items
     if source == candidates.REPEAT:
         return _repeat(bundle, profile, index, language)
     if source == candidates.TOGETHER:
-        because_of = _strongest_neighbour(bundle, profile, index)
+        because_of = _strongest_neighbour(history, index)
     together = bundle.signal_tables.co_occurrence.index
     if source == candidates.TOGETHER or (source == candidates.CONTEXT and index in together[because_of]):
         return _of_item(TOGETHER, bundle, because_of, language)
     if source == candidates.CONTEXT:
         return _of_item(SIMILAR, bundle, because_of, language)
     if source == candidates.DENSE:
-        return _nearest(bundle, profile, index, language)
+        return _nearest(history, index, language)
     if source == candidates.SEARCHED:
         return build_reason(SEARCHED, language, query=profile.searches[because_of].text)
     if source == candidates.CATEGORY:
@@ -142,23 +167,20 @@ def _repeat(bundle: Bundle, profile: Profile, index: int, language: str) -> Reas
     return build_reason(code, language, **dated)
 
 
-def _strongest_neighbour(bundle: Bundle, profile: Profile, index: int) -> int:
+def _strongest_neighbour(history: HistoryTables, index: int) -> int:
     """The item of the history that `index` is the strongest neighbour of."""
-    items, at_seconds = (part[-LATEST:] for part in (profile.items, profile.at_seconds))
-    neighbours = bundle.signal_tables.co_occurrence
-    weighted = neighbours.score[items] * (RECENCY ** moments_back(at_seconds))[:, None]  # (H, M)
-    return int(items[np.where(neighbours.index[items] == index, weighted, 0).max(axis=1).argmax()])
+    neighbours, weighted = history.neighbours  # (L, M)
+    return int(history.items[-LATEST:][np.where(neighbours == index, weighted, 0).max(axis=1).argmax()])
 
 
-def _nearest(bundle: Bundle, profile: Profile, index: int, language: str) -> Reason:
+def _nearest(history: HistoryTables, index: int, language: str) -> Reason:
     """`similar to` the most similar item of the history, if one is similar."""
-    history = profile.items
-    vectors = bundle.signal_tables.item_vectors
-    cosines = vectors[history] @ vectors[index]  # (H,)
-    best = int(np.argmax(cosines)) if len(history) else 0
-    if not len(history) or cosines[best] < SIMILAR_COSINE or history[best] == index:
+    items = history.items
+    cosines = history.vectors @ history.bundle.signal_tables.item_vectors[index]  # (H,)
+    best = int(np.argmax(cosines)) if len(items) else 0
+    if not len(items) or cosines[best] < SIMILAR_COSINE or items[best] == index:
         return build_reason(FOR_YOU, language)
-    return _of_item(SIMILAR, bundle, int(history[best]), language)
+    return _of_item(SIMILAR, history.bundle, int(items[best]), language)
 
 
 def _of_item(code: str, bundle: Bundle, index: int, language: str) -> Reason:

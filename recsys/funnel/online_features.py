@@ -57,15 +57,15 @@ class FeatureRows:
     def matrix(self, names: Sequence[str]) -> FloatArray:
         """(K, len(names)) float32, NaN where the feature's view is missing or its value is null."""
         rows = len(next(iter(self.columns.values())))
-        out = np.empty((rows, len(names)), np.float32)
+        out = np.empty((len(names), rows), np.float32)  # it is written, and read by models, column by column
         absent = {view: mask for view, mask in self.missing.items() if mask.any()}
         for place, name in enumerate(names):
-            out[:, place] = self.columns[name]
+            out[place] = self.columns[name]
             if self.views[name] in absent:
-                out[absent[self.views[name]], place] = np.nan
+                out[place, absent[self.views[name]]] = np.nan
             if name in self.null:
-                out[self.null[name], place] = np.nan
-        return out
+                out[place, self.null[name]] = np.nan
+        return out.T
 
 
 def concatenate_rows(parts: Sequence[FeatureRows]) -> FeatureRows:

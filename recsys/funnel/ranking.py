@@ -81,18 +81,19 @@ def feature_matrix(profile: Profile, items: FeatureRows, retrieval_scores: Float
     Args:
         items: the K items' views. retrieval_scores: (K,) fusion's.
     """
+    user, others = split_features(profile, items, retrieval_scores)
+    return np.concatenate([np.broadcast_to(user, (len(others), len(user))), others], axis=1)
+
+
+def split_features(
+    profile: Profile, items: FeatureRows, retrieval_scores: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """The user's part (U,) of `feature_matrix`, which comes first, and that of K items (K, F - U)."""
     at = int(profile.histories.request_at_seconds[0])
     cross = cross_features(profile.columns, items.columns, at)
-    user = profile.matrix()  # (1, U)
-    return np.concatenate(
-        [
-            np.broadcast_to(user, (len(retrieval_scores), user.shape[1])),
-            items.matrix(columns.ITEM_RANKING_FEATURES),
-            np.stack([cross[name] for name in columns.CROSS_FEATURES], axis=1),
-            retrieval_scores[:, None],
-        ],
-        axis=1,
-    )
+    of_items = items.matrix(columns.ITEM_RANKING_FEATURES).T
+    others = (*(cross[name] for name in columns.CROSS_FEATURES), retrieval_scores)
+    return profile.matrix()[0], np.concatenate([of_items, np.stack(others)]).T
 
 
 def score_candidates(
@@ -124,7 +125,7 @@ def score_candidates(
             fallback = first_stage_scores(order, bundle.fusion, signals)
     if bundle.ranker is None or rows is None or not len(candidates):
         return fallback, None
-    logits = bundle.ranker.score(feature_matrix(profile, rows, fused))
+    logits = bundle.ranker.score_of_user(*split_features(profile, rows, fused))
     scores = logits if order == RANKER else fallback
     return scores, bundle.ranker.calibrated(logits, REQUEST_KINDS.index(kind))
 

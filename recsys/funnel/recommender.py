@@ -50,9 +50,11 @@ from recsys.funnel.similar import similar_items
 from recsys.funnel.slate import HistoryEntry, ItemDetails, Slate
 from recsys.funnel.snapshot import FeatureSnapshot, SnapshotLog
 from recsys.models.bundle import Bundle
-from recsys.models.bundle_update import ItemChange, SpareCapacity, update_bundle
+from recsys.models.bundle_update import ItemChange, update_bundle
 from recsys.models.orders import SIMILAR
 from recsys.models.signals import UserSignals
+from recsys.models.spare_capacity import SpareCapacity
+from recsys.retrieval.popularity import LivePopularity
 from recsys.retrieval.recent_searches import QueryMeanings, recent_searches
 from recsys.rules.rule_set import RuleSet
 from recsys.service_settings import ServingSettings
@@ -131,7 +133,7 @@ class Recommender:
         other._meanings = meanings
         return other
 
-    def with_popularity(self, popularity: DoubleArray) -> "Recommender":
+    def with_popularity(self, popularity: DoubleArray | LivePopularity) -> "Recommender":
         """The same with another popularity (N + 1,): what unknown users get, and a signal for the others.
 
         `bundle` keeps that of training's end, from which the next popularity is reckoned.

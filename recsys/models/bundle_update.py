@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -17,10 +16,12 @@ from recsys.dataset.item_table import ItemTable, rows_without_text
 from recsys.dataset.item_vectors import ready_row
 from recsys.instants import to_micros
 from recsys.models.bundle import Bundle
+from recsys.models.neighbours import Neighbours, weakest_scores
 from recsys.models.retriever.attributes import attribute_row
+from recsys.models.spare_capacity import SpareCapacity
 
 _TEXT_NEIGHBOURS = ("text_neighbours", "text_scores")  # names of stored arrays
-LEAST_SPARE = 1024  # rows; more for a large catalog
+_WEAKEST = "text_weakest"  # of the scores of each item's text neighbours
 
 
 @dataclass(frozen=True)
@@ -33,40 +34,6 @@ class ItemChange:
 
     item: Item
     text_vector: FloatArray | None = None
-
-
-class SpareCapacity:
-    """Spare rows behind a bundle's arrays, so that adding items to it again and again copies nothing.
-
-    No array that was handed out is ever written to: new rows go where only the newest bundle looks, and an
-    array whose known rows change is copied. Safe for many threads: of two that extend one bundle, one copies.
-    """
-
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._buffers: dict[str, npt.NDArray[Any]] = {}
-        self._used: dict[str, int] = {}
-
-    def with_rows(
-        self, name: str, array: npt.NDArray[Any], size: int, index: IntArray, rows: npt.NDArray[Any]
-    ) -> npt.NDArray[Any]:
-        """`array` with `size` rows: those at `index` replaced by `rows`, the other new ones 0."""
-        if size == len(array) and not len(index):
-            return array
-        grown = self._grown(name, array, size, copied=bool((index < len(array)).any()))
-        grown[index] = rows
-        return grown
-
-    def _grown(self, name: str, array: npt.NDArray[Any], size: int, copied: bool) -> npt.NDArray[Any]:
-        with self._lock:
-            buffer = self._buffers.get(name)
-            fits = buffer is not None and array.base is buffer and size <= len(buffer)
-            if buffer is None or copied or not fits or self._used[name] != len(array):
-                buffer = np.zeros((size + max(LEAST_SPARE, size // 16), *array.shape[1:]), array.dtype)
-                buffer[: len(array)] = array
-                self._buffers[name] = buffer
-            self._used[name] = size
-            return buffer[:size]
 
 
 def update_bundle(
@@ -106,9 +73,24 @@ def update_bundle(
     }
     if retexted.any():
         cosines = bundle.retriever.text_cosines(text[retexted])
-        found = bundle.signal_tables.text.with_new_texts(len(items), index[retexted], cosines)
-        grown |= dict(zip(_TEXT_NEIGHBOURS, (found.index, found.score), strict=True))
+        table = bundle.signal_tables.text
+        grown |= _text_neighbours(table, len(items), index[retexted], cosines, spare)
     return replace(bundle.with_arrays(**grown), items=items)
+
+
+def _text_neighbours(
+    table: Neighbours, size: int, index: IntArray, cosines: FloatArray, spare: SpareCapacity
+) -> dict[str, npt.NDArray[Any]]:
+    """The arrays of `table.with_new_texts`, by their stored names."""
+    weakest = spare.derived(_WEAKEST, table.score, weakest_scores)
+    found = table.rows_with_new_texts(size, index, cosines, weakest)
+    neighbours, scores = _TEXT_NEIGHBOURS
+    grown = {
+        neighbours: spare.with_rows(neighbours, table.index, size, found.places, found.index),
+        scores: spare.with_rows(scores, table.score, size, found.places, found.score),
+    }
+    spare.keep_derived(_WEAKEST, grown[scores], found.weakest)
+    return grown
 
 
 def _update_items(table: ItemTable, items: Sequence[Item], spare: SpareCapacity) -> ItemTable:

@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from recsys.arrays import FloatArray
 from recsys.documents import JsonObject
 from recsys.errors import ArtifactMismatchError
+from recsys.models.numpy_forward.hidden_layers import LayersForward
+from recsys.models.numpy_forward.layers import ViewsOf, weight_view
 from recsys.models.retriever.cold_start import COLD_EVENTS
 from recsys.models.signals import (
     ITEM_COSINE,
@@ -119,6 +121,7 @@ class Fusion(nn.Module):
         self._places = shape.places
         self.register_buffer("active", torch.tensor(active, dtype=torch.float32), persistent=False)
         self.weight = nn.Parameter(torch.ones(()))
+        self._forward: ViewsOf[tuple[LayersForward, FloatArray, FloatArray]] = ViewsOf()
         self.layers = nn.Sequential(
             nn.Linear(columns, hidden), nn.SiLU(), nn.Linear(hidden, hidden), nn.SiLU(), nn.Linear(hidden, 1)
         )
@@ -130,7 +133,8 @@ class Fusion(nn.Module):
         """(..., S) SIGNALS -> (...,) scores."""
         signals = self._active(signals)
         prior = _prior(self.shape, signals, torch)
-        inputs = _standardise(_inputs(self.shape, signals, prior, torch), self.mean, self.deviation, torch)
+        inputs = torch.stack(_inputs(self.shape, signals, prior, torch), -1)
+        inputs = _standardise(inputs, self.mean, self.deviation, torch)
         out: Tensor = self.weight * prior + self.layers(inputs).squeeze(-1)
         return out
 
@@ -142,26 +146,33 @@ class Fusion(nn.Module):
     def fit_statistics(self, signals: Tensor) -> None:
         """Sets mean and deviation of each input from rows (n, S); what never varies counts as zero."""
         prior = self.prior_score(signals)
-        inputs = _inputs(self.shape, self._active(signals), prior, torch).double()
+        inputs = torch.stack(_inputs(self.shape, self._active(signals), prior, torch), -1).double()
         deviation = inputs.std(0, correction=0)
         self.mean.copy_(inputs.mean(0))
         self.deviation.copy_(torch.where(deviation > 1e-6, deviation, torch.inf))
 
     def score(self, signals: FloatArray) -> FloatArray:
         """(K,) float32 scores of candidates (K, S)."""
-        signals = signals[..., self._places] * self.active.numpy()
+        signals = self._read(signals)
         prior = _prior(self.shape, signals, np)
-        statistics = self.mean.numpy(), self.deviation.numpy()
-        inputs = _standardise(_inputs(self.shape, signals, prior, np), *statistics, np)
-        with torch.inference_mode():
-            learnt = self.layers(torch.from_numpy(inputs)).squeeze(-1).numpy()
-        out: FloatArray = np.float32(self.weight.item()) * prior + learnt
-        return out
+        columns = np.stack(_inputs(self.shape, signals, prior, np))  # (signals + 1, K)
+        layers, mean, deviation = self._forward.get(self.weight, self._views)
+        learnt = layers.scores(_standardise(columns, mean[:, None], deviation[:, None], np))
+        learnt += np.float32(self.weight.item()) * prior
+        return learnt
 
     def score_by_prior(self, signals: FloatArray) -> FloatArray:
         """(K,) float32 `prior_score` of items (K, S)."""
-        out: FloatArray = _prior(self.shape, signals[..., self._places] * self.active.numpy(), np)
+        out: FloatArray = _prior(self.shape, self._read(signals), np)
         return out
+
+    def _read(self, signals: FloatArray) -> FloatArray:
+        """(K, S) -> (K, those that it reads), what is left out being 0."""
+        read = signals[..., self._places]
+        return read * self.active.numpy() if self.shape.without else read
+
+    def _views(self) -> tuple[LayersForward, FloatArray, FloatArray]:
+        return LayersForward.of(self.layers), weight_view(self.mean), weight_view(self.deviation)
 
     def _active(self, signals: Tensor) -> Tensor:
         """(..., S) -> (..., those that it reads), what is left out being 0."""
@@ -195,7 +206,8 @@ class Fusion(nn.Module):
 
 
 # The formulas below read the same in numpy, which answers requests, and in torch, which learns: `xp` is one
-# of the two. Small arrays cost torch several times what they cost numpy.
+# of the two. Small arrays cost torch several times what they cost numpy, and log(1 + n) costs numpy less
+# than log1p does.
 
 
 def _prior(shape: FusionShape, signals: Any, xp: Any) -> Any:
@@ -207,23 +219,23 @@ def _prior(shape: FusionShape, signals: Any, xp: Any) -> Any:
     return (
         xp.log(related + shape.floor)
         + shape.network * shape.scale * column[NETWORK]
-        - shape.popularity * xp.log1p(column[ITEM_EVENTS])
-        + shape.recent * xp.log1p(column[POPULARITY])
+        - shape.popularity * xp.log(column[ITEM_EVENTS] + 1)
+        + shape.recent * xp.log(column[POPULARITY] + 1)
         + shape.cold * cold
     )
 
 
-def _inputs(shape: FusionShape, signals: Any, prior: Any, xp: Any) -> Any:
-    """(..., signals + 1) what the MLP sees before it is standardised: counts and sums through a logarithm."""
+def _inputs(shape: FusionShape, signals: Any, prior: Any, xp: Any) -> list[Any]:
+    """The signals + 1 columns (...) that the MLP sees standardised: counts and sums by their logarithm."""
     columns = []
     for place, name in enumerate(shape.signals):
         value = signals[..., place]
         if name in _COUNTS:
-            value = xp.log1p(value)
+            value = xp.log(value + 1)
         elif name not in _PLAIN:
             value = xp.log(value + shape.floor)
         columns.append(value)
-    return xp.stack([*columns, prior], -1)
+    return [*columns, prior]
 
 
 def _standardise(inputs: Any, mean: Any, deviation: Any, xp: Any) -> Any:

@@ -18,6 +18,8 @@ from recsys.columns import (
 )
 from recsys.documents import JsonObject
 from recsys.errors import ArtifactMismatchError
+from recsys.models.numpy_forward.layers import ViewsOf
+from recsys.models.numpy_forward.ranker_scores import RankerForward
 
 # Shares and scores are left as they are; counts, money and seconds span decades and go through a logarithm.
 _LINEAR = frozenset({ITEM_CLICK_RATE, ITEM_CONVERSION, CATEGORY_AFFINITY, RETRIEVAL_SCORE})
@@ -69,6 +71,7 @@ class Ranker(nn.Module):
             nn.Linear(shape.hidden, 1),
         )
         self.retrieval_weight = nn.Parameter(torch.ones(()))
+        self._forward: ViewsOf[RankerForward] = ViewsOf()
         self._retrieval = shape.features.index(RETRIEVAL_SCORE)
         last = self.layers[-1]
         nn.init.zeros_(last.weight)  # type: ignore[arg-type]
@@ -99,6 +102,26 @@ class Ranker(nn.Module):
             rows = torch.from_numpy(np.ascontiguousarray(features, np.float32)).to(self.mean.device)
             out: FloatArray = self(rows).cpu().numpy()
         return out
+
+    def score_of_user(self, user: FloatArray, items: FloatArray) -> FloatArray:
+        """(K,) as `score` of the features of one user (U,) followed by those of each candidate (K, F - U).
+
+        On a processor it is the same sum in numpy, with the user's part made once.
+        """
+        if self.mean.device.type != "cpu":
+            return self.score(np.concatenate([np.broadcast_to(user, (len(items), len(user))), items], axis=1))
+        return self._forward.get(self.retrieval_weight, self._views).scores(user, items)
+
+    def _views(self) -> RankerForward:
+        return RankerForward.of(
+            self.layers,
+            self.mean,
+            self.deviation,
+            self.logarithm,
+            _CLIP,
+            self._retrieval,
+            self.retrieval_weight,
+        )
 
     def probability(self, features: FloatArray, kind: int = 0) -> FloatArray:
         """(K,) calibrated probability that each candidate is chosen; same order as `score`."""

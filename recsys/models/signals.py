@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from recsys.arrays import BoolArray, DoubleArray, FloatArray, IntArray
+from recsys.arrays import BoolArray, FloatArray, IntArray
 from recsys.dataset.interactions import Histories
 from recsys.models.neighbours import Neighbours
 from recsys.models.own_signals import (
@@ -54,6 +54,7 @@ SIGNALS = (
     TEXT_MISSING,
 )
 
+_HISTORY_SIGNALS = SIGNALS.index(NETWORK)  # the first ones, that a history says
 _NEIGHBOUR_SIGNALS = [SIGNALS.index(name) for name in (TOGETHER, TEXT, WORDS)]
 
 
@@ -137,7 +138,8 @@ class UserSignals:
 
     Users and items share one flat index: u (N + 1) + i is item i for the u-th user. So many users cost the
     passes over arrays that one does, and for a single user the flat indexes are the item indexes. A history
-    has a signal for few of them: those get a slot each, from 1 on, and all others share slot 0.
+    has a signal for few of them: those get a slot each, from 1 on, in the order of their indexes, and all
+    others share slot 0.
 
     Attributes:
         tables: of the bundle.
@@ -146,7 +148,6 @@ class UserSignals:
         own: (A,) flat indexes of the actions, user by user, oldest first.
         counts: (R,) float32 actions. ends: (R,) where each user's actions end in `own`.
         flat: (P,) flat indexes with a slot, ascending.
-        slots: (R (N + 1),) the slot of each flat index.
         history_signals: (H, P + 1) float32, by slot, the H first of SIGNALS; slot 0 is zero.
     """
 
@@ -157,7 +158,6 @@ class UserSignals:
     counts: FloatArray
     ends: IntArray
     flat: IntArray
-    slots: IntArray
     history_signals: FloatArray
 
     @classmethod
@@ -187,23 +187,30 @@ class UserSignals:
             (tables.words, 1.0, (RECENCY, NOW)),
         )
         neighbours = [(table.index[latest.item] + latest.first[:, None]).ravel() for table, *_ in sources]
-        flat, slots = _assign_slots((*neighbours, actions.flat), len(histories), len(tables.item_events))
+        flat, (*found, own) = _assign_slots(
+            (*neighbours, actions.flat), len(histories), len(tables.item_events)
+        )
         width = len(flat) + 1
-        columns: list[DoubleArray] = []
-        for found, (table, factor, decays) in zip(neighbours, sources, strict=True):
+        history_signals = np.zeros((_HISTORY_SIGNALS, width), np.float32)
+        rows = iter(history_signals)
+        for places, (table, factor, decays) in zip(found, sources, strict=True):
             scores = table.score[latest.item]  # (H, M)
             for decay in decays:
                 weighted = scores * (factor * latest.weights[decay])[:, None]
-                columns.append(sum_by_slot(slots[found], weighted.ravel(), width))
-        own = slots[actions.flat]
-        columns += [sum_by_slot(own, decay**actions.back, width) for decay in (RECENCY, LONG)]
+                next(rows)[:] = sum_by_slot(places, weighted.ravel(), width)
+        own_slots, own = np.unique(own, return_inverse=True)  # few: what they have is computed among them
+        count = len(own_slots)
         request_at = histories.request_at_seconds[actions.user]
-        columns += habit_signals(own, actions, request_at, clock, width)
-        columns += count_signals(own, actions, request_at, clock, width)
-        history_signals = np.stack(columns, dtype=np.float32)
+        own_signals = (
+            *(sum_by_slot(own, decay**actions.back, count) for decay in (RECENCY, LONG)),
+            *habit_signals(own, actions, request_at, clock, count),
+            *count_signals(own, actions, request_at, clock, count),
+        )
+        for row, values in zip(rows, own_signals, strict=True):
+            row[own_slots] = values
         history_signals[:, 0] = 0  # padding is not a neighbour
         return cls(
-            tables, vectors, cosines, actions.flat, actions.counts, actions.ends, flat, slots, history_signals
+            tables, vectors, cosines, actions.flat, actions.counts, actions.ends, flat, history_signals
         )
 
     @property
@@ -213,7 +220,8 @@ class UserSignals:
 
     def strongest(self, count: int, allowed: BoolArray) -> IntArray:
         """Ascending, up to `count` `allowed` (R (N + 1),) a user, of the strongest neighbour signals."""
-        strength = np.sum([self.history_signals[column, 1:] for column in _NEIGHBOUR_SIGNALS], axis=0)
+        first, *others = (self.history_signals[column, 1:] for column in _NEIGHBOUR_SIGNALS)
+        strength = sum(others, start=first)
         some = np.flatnonzero((strength > 0) & allowed[self.flat])
         edges = np.searchsorted(self.flat[some], np.arange(len(self.vectors) + 1) * self.size)
         if (np.diff(edges) > count).any():
@@ -232,12 +240,19 @@ class UserSignals:
         if self.cosines is not None:
             known: FloatArray = self.cosines.ravel()[flat]
             return known
-        user, item = np.divmod(flat, self.size)
         if len(self.vectors) == 1:
-            cosines: FloatArray = self.tables.item_vectors[item] @ self.vectors[0]
+            cosines: FloatArray = self.tables.item_vectors.take(flat, axis=0) @ self.vectors[0]
         else:
+            user, item = np.divmod(flat, self.size)
             cosines = np.einsum("kd,kd->k", self.tables.item_vectors[item], self.vectors[user])
         return cosines
+
+    def slots_at(self, flat: IntArray) -> IntArray:
+        """(K,) the slots of the flat indexes (K,)."""
+        if not len(self.flat):
+            return np.zeros(len(flat), np.int64)
+        places = np.minimum(np.searchsorted(self.flat, flat), len(self.flat) - 1)
+        return np.where(self.flat[places] == flat, places + 1, 0)
 
     def signals_at(self, flat: IntArray) -> FloatArray:
         """(K, S) float32 SIGNALS at `flat` (K,)."""
@@ -250,22 +265,23 @@ class UserSignals:
             self.tables.text_missing[item],
         )
         out = np.empty((len(SIGNALS), len(flat)), np.float32)  # (S, K): it is read signal by signal
-        self.history_signals.take(self.slots[flat], axis=1, out=out[: -len(others)], mode="clip")
+        self.history_signals.take(self.slots_at(flat), axis=1, out=out[: -len(others)], mode="clip")
         for column, values in zip(out[-len(others) :], others, strict=True):
             column[:] = values
         return out.T
 
 
-def _assign_slots(found: Sequence[IntArray], users: int, size: int) -> tuple[IntArray, IntArray]:
-    """The distinct flat indexes in `found` (P,), ascending, and the slot of every flat index (R (N + 1),)."""
+def _assign_slots(found: Sequence[IntArray], users: int, size: int) -> tuple[IntArray, list[IntArray]]:
+    """The distinct flat indexes in `found` (P,), ascending, and the slots of each of `found`."""
     mentioned = np.zeros(users * size, np.bool_)
     for flat in found:
         mentioned[flat] = True
     mentioned[::size] = False  # padding is not an item
     distinct = np.flatnonzero(mentioned)
-    slots = np.zeros(len(mentioned), np.int64)
-    slots[distinct] = np.arange(1, len(distinct) + 1)
-    return distinct, slots
+    slots = np.empty(len(mentioned), np.int32)  # of those that are read alone: all would be a pass over it
+    slots[::size] = 0
+    slots[distinct] = np.arange(1, len(distinct) + 1, dtype=np.int32)
+    return distinct, [slots[flat].astype(np.int64) for flat in found]
 
 
 def _largest(places: IntArray, values: FloatArray, count: int) -> IntArray:

@@ -79,7 +79,7 @@ class InvertedFile:
         sizes = np.diff(self.edges)
         eligible = sizes
         if allowed is not None:
-            eligible = np.bincount(self.cell[np.flatnonzero(allowed)], minlength=len(sizes))
+            eligible = self._eligible(allowed, sizes)
         cells = self._nearest_cells(query, count, eligible)
         if sizes[cells].sum() > most:
             return None
@@ -88,6 +88,13 @@ class InvertedFile:
             return names, scores
         kept = allowed[names]
         return names[kept], scores[kept]
+
+    def _eligible(self, allowed: BoolArray, sizes: IntArray) -> IntArray:
+        """(C,) how many rows of each cell are `allowed` (N + 1,); counted on the side that has fewer rows."""
+        others = np.flatnonzero(~allowed[1:]) + 1
+        if 2 * len(others) < len(allowed):
+            return sizes - np.bincount(self.cell[others], minlength=len(sizes))
+        return np.bincount(self.cell[np.flatnonzero(allowed)], minlength=len(sizes))
 
     def _recall(self, query: FloatArray, edge: np.float32) -> float:
         """The share that is found of the `depth` true answers, the last of which has the product `edge`."""

@@ -1,12 +1,13 @@
 """How popular an item is with all users."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from recsys.arrays import DoubleArray, FloatArray
+from recsys.arrays import DoubleArray, FloatArray, IntArray
 from recsys.dataset.interactions import Interactions
 from recsys.instants import DAY
 
@@ -41,6 +42,34 @@ def item_events(interactions: Interactions) -> FloatArray:
     return np.bincount(interactions.item_index, minlength=len(interactions.items)).astype(np.float32)
 
 
+@dataclass(frozen=True, eq=False)
+class LivePopularity:
+    """What is popular at one instant: few live scores, and how much all those of training are worth by then.
+
+    Attributes:
+        worth: what a trained score is multiplied by.
+        index: (K,) items with a live score. scores: (K,) these, as of that instant.
+    """
+
+    worth: float
+    index: IntArray
+    scores: DoubleArray
+
+    @classmethod
+    def at(cls, trained_at: int, live: Mapping[int, float], now: int) -> "LivePopularity":
+        """That of `live_popularity` with these arguments."""
+        index = np.fromiter(live.keys(), np.int64, len(live))
+        scores = np.fromiter(live.values(), np.float64, len(live)) * _worth(POPULARITY_ORIGIN - now)
+        return cls(_worth(trained_at - now), index, scores)
+
+    def of(self, trained: npt.NDArray[Any], size: int) -> DoubleArray:
+        """(size,) the popularity of all items, given that of training (N + 1,); 0 for newer items."""
+        popularity = np.zeros(size)
+        np.multiply(trained, self.worth, out=popularity[: len(trained)], dtype=np.float64)
+        popularity[self.index] = self.scores
+        return popularity
+
+
 def live_popularity(
     trained: npt.NDArray[Any], trained_at: int, live: Mapping[int, float], now: int
 ) -> DoubleArray:
@@ -63,10 +92,7 @@ def live_popularity(
         live: item index -> score.
         now: microseconds.
     """
-    popularity: DoubleArray = trained.astype(np.float64) * _worth(trained_at - now)
-    index = np.fromiter(live.keys(), np.int64, len(live))
-    popularity[index] = np.fromiter(live.values(), np.float64, len(live)) * _worth(POPULARITY_ORIGIN - now)
-    return popularity
+    return LivePopularity.at(trained_at, live, now).of(trained, len(trained))
 
 
 def _worth(micros: int) -> float:

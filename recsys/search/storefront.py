@@ -9,6 +9,7 @@ from recsys.funnel.recommender import Recommender
 from recsys.funnel.requests import Effort
 from recsys.models.bundle import Bundle
 from recsys.models.bundle_update import ItemChange
+from recsys.retrieval.popularity import LivePopularity
 from recsys.retrieval.recent_searches import QueryMeanings
 from recsys.search.effort import searcher_with_effort
 from recsys.search.relevance.learned import LearnedOrder
@@ -77,7 +78,7 @@ class Storefront:
         """The same with another learned order of search."""
         return Storefront(self.recommender, self.search and replace(self.search, learned=order))
 
-    def with_popularity(self, popularity: DoubleArray) -> "Storefront":
+    def with_popularity(self, popularity: DoubleArray | LivePopularity) -> "Storefront":
         """As `Recommender.with_popularity`, for both."""
         recommender = self.recommender.with_popularity(popularity)
         return Storefront(recommender, self.search and replace(self.search, recommender=recommender))

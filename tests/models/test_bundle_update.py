@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from recsys.catalog import Item, stable_key
 from recsys.dataset.interactions import histories_from_features
 from recsys.models.bundle import Bundle
-from recsys.models.bundle_update import ItemChange, SpareCapacity, update_bundle
+from recsys.models.bundle_update import ItemChange, update_bundle
 from recsys.models.neighbours import Neighbours
 from recsys.models.retriever.cold_start import knn_residuals, shrink_residuals
+from recsys.models.spare_capacity import PAGED_FROM, SpareCapacity
 from tests.tiny_bundle import tiny_bundle
 
 NOW = datetime(2025, 6, 1, tzinfo=UTC)
@@ -199,16 +200,17 @@ def test_an_item_with_a_new_text_is_the_neighbour_of_items_of_similar_text() -> 
 IDS = ("bread", "butter", "cheese", "wine", "milk", "tea", "jam", "oats")
 
 
+@pytest.mark.parametrize("paged_from", [0, PAGED_FROM])
 @settings(max_examples=30, deadline=None)
 @given(
     st.lists(st.lists(st.sampled_from(IDS), min_size=1, max_size=4, unique=True), max_size=6),
     st.integers(0, 999),
 )
 def test_step_by_step_in_one_spare_capacity_is_the_same_as_anew_and_nothing_old_is_written_to(
-    steps: list[list[str]], seed: int
+    paged_from: int, steps: list[list[str]], seed: int
 ) -> None:
     rng = np.random.default_rng(seed)
-    bundle, spare = tiny_bundle(), SpareCapacity()
+    bundle, spare = tiny_bundle(), SpareCapacity(paged_from)
     known = [(bundle, copies(bundle))]
     for step in steps:
         changes = [

@@ -9,7 +9,7 @@ import redis
 from recsys.config import Settings
 from recsys.errors import ConfigError, RecsysError, StoreUnavailableError
 from recsys.instants import to_micros, utc_now
-from recsys.retrieval.popularity import live_popularity
+from recsys.retrieval.popularity import LivePopularity
 from recsys.search.storefront import Storefront
 from recsys.stores.catalog.feed import CatalogChanges, CatalogFeed
 from recsys.stores.catalog.popularity_feed import PopularityFeed
@@ -91,7 +91,7 @@ class LiveCatalog:
         live = {place: score for place, score in zip(index.tolist(), scores.values(), strict=True) if place}
         trained_at = to_micros(bundle.manifest.data_end)
         now = to_micros(self._now())
-        return storefront.with_popularity(live_popularity(bundle.popularity, trained_at, live, now))
+        return storefront.with_popularity(LivePopularity.at(trained_at, live, now))
 
     def _log_away(self, error: RecsysError) -> None:
         """Logs a store that is away once, not every second."""

@@ -15,12 +15,14 @@ from recsys.dataset.interactions import Histories
 from recsys.dataset.item_vectors import VectorLayout
 from recsys.documents import JsonObject
 from recsys.errors import ArtifactMismatchError
+from recsys.models.numpy_forward.layers import ViewsOf
 from recsys.models.retriever.attributes import Attributes, AttributeVocabulary
 from recsys.models.retriever.cold_start import knn_residuals, shrink_residuals
 from recsys.models.retriever.item_tower import ItemTower
 from recsys.models.retriever.ready_vectors import ReadyProjection
 from recsys.models.retriever.text_projection import TextProjection
 from recsys.models.retriever.user_tower import TimeEncoder, UserTower
+from recsys.models.retriever.user_vector import UserVectorForward
 
 _ROWS_AT_ONCE = 512  # histories; bounds the attention's memory
 _ITEMS_AT_ONCE = 65_536
@@ -86,6 +88,7 @@ class Retriever(nn.Module):
         self.behaviour_out = nn.Linear(shape.width, shape.width, bias=False)  # W_K
         nn.init.eye_(self.behaviour_out.weight)
         self._contents: Tensor | None = None
+        self._forward: ViewsOf[UserVectorForward] = ViewsOf()
         self.log_scale = nn.Parameter(torch.tensor(FIRST_SCALE).log())
 
     @property
@@ -114,8 +117,11 @@ class Retriever(nn.Module):
         """(B, D) float32 unit rows; a zero row for a user without any known action.
 
         Args:
-            item_vectors: what `item_vectors()` gave, where it is at hand: the same answer for less work.
+            item_vectors: what `item_vectors()` gave, where it is at hand: the same answer for less work. A
+                single user's is computed in numpy then, unless the weights lie elsewhere.
         """
+        if item_vectors is not None and len(histories) == 1 and self.device.type == "cpu":
+            return self._user_vector(histories, item_vectors)[None]
         length = self.shape.history_length
         out = np.zeros((len(histories), self.shape.width), np.float32)
         by_length = np.argsort((histories.kinds > 0).sum(1), kind="stable")  # so that little is padded
@@ -124,6 +130,17 @@ class Retriever(nn.Module):
                 rows = by_length[start : start + _ROWS_AT_ONCE]
                 out[rows] = self._user_vectors(histories.take(rows), length, item_vectors)
         return out
+
+    def _user_vector(self, histories: Histories, item_vectors: FloatArray) -> FloatArray:
+        """(D,) of one history."""
+        columns = max(1, min(self.shape.history_length, int(np.count_nonzero(histories.kinds))))
+        parts = (histories.items[0], histories.kinds[0], histories.at_seconds[0])
+        items, kinds, at = (part[-columns:] for part in parts)
+        forward = self._forward.get(
+            self.log_scale,
+            lambda: UserVectorForward.of(self.user_tower, self.time_encoder, self.behaviour_out),
+        )
+        return forward.vector(item_vectors[items], kinds, at, int(histories.request_at_seconds[0]))
 
     def _user_vectors(self, histories: Histories, length: int, item_vectors: FloatArray | None) -> FloatArray:
         columns = max(1, min(length, int((histories.kinds > 0).sum(1).max(initial=0))))

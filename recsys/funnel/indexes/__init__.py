@@ -1,0 +1,1 @@
+"""What a catalog is looked up by: texts as codes, attributes, orders of popularity."""

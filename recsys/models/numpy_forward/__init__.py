@@ -1,0 +1,1 @@
+"""The networks' answers to one request in numpy, by the weights that torch holds."""
