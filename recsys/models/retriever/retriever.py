@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from recsys import columns
 from recsys.arrays import FloatArray, IntArray
 from recsys.dataset.interactions import Histories
-from recsys.dataset.item_vectors import VectorLayout
 from recsys.documents import JsonObject
 from recsys.errors import ArtifactMismatchError
 from recsys.models.retriever.attributes import Attributes, AttributeVocabulary
@@ -21,6 +20,9 @@ from recsys.models.retriever.item_tower import ItemTower
 from recsys.models.retriever.ready_vectors import ReadyProjection
 from recsys.models.retriever.text_projection import TextProjection
 from recsys.models.retriever.user_tower import TimeEncoder, UserTower
+
+if TYPE_CHECKING:
+    from recsys.dataset.item_vectors import VectorLayout
 
 _ROWS_AT_ONCE = 512  # histories; bounds the attention's memory
 _ITEMS_AT_ONCE = 65_536
@@ -203,7 +205,7 @@ class Retriever(nn.Module):
         return super().train(mode)
 
     @property
-    def vector_layout(self) -> VectorLayout:
+    def vector_layout(self) -> "VectorLayout":
         """Names and widths of the ready vectors that it reads."""
         return tuple((name, width) for name, width, _ in self.shape.vectors)
 
@@ -259,7 +261,7 @@ class Retriever(nn.Module):
         return retriever.eval()
 
 
-def _ready_vectors(rows: Sequence[Attributes], layout: VectorLayout) -> FloatArray | None:
+def _ready_vectors(rows: Sequence[Attributes], layout: "VectorLayout") -> FloatArray | None:
     """(n, V) the ready vectors that attribute rows carry along, zeros where a row has none."""
     if not layout:
         return None
