@@ -17,6 +17,7 @@ from recsys.errors import ArtifactMismatchError
 from recsys.models.retriever.attributes import Attributes, AttributeVocabulary
 from recsys.models.retriever.cold_start import knn_residuals, shrink_residuals
 from recsys.models.retriever.item_tower import ItemTower
+from recsys.models.retriever.micro_batches import MicroBatcher
 from recsys.models.retriever.ready_vectors import ReadyProjection
 from recsys.models.retriever.text_projection import TextProjection
 from recsys.models.retriever.user_tower import TimeEncoder, UserTower
@@ -24,6 +25,7 @@ from recsys.models.retriever.user_tower import TimeEncoder, UserTower
 if TYPE_CHECKING:
     from recsys.dataset.item_vectors import VectorLayout
 
+_Request = tuple[Histories, FloatArray]  # one user's history, and the item vectors
 _ROWS_AT_ONCE = 512  # histories; bounds the attention's memory
 _ITEMS_AT_ONCE = 65_536
 FIRST_SCALE = 12.0
@@ -88,6 +90,7 @@ class Retriever(nn.Module):
         self.behaviour_out = nn.Linear(shape.width, shape.width, bias=False)  # W_K
         nn.init.eye_(self.behaviour_out.weight)
         self._contents: Tensor | None = None
+        self._batcher: MicroBatcher[_Request, FloatArray] | None = None
         self.log_scale = nn.Parameter(torch.tensor(FIRST_SCALE).log())
 
     @property
@@ -118,6 +121,32 @@ class Retriever(nn.Module):
         Args:
             item_vectors: what `item_vectors()` gave, where it is at hand: the same answer for less work.
         """
+        if self._batcher is not None and item_vectors is not None and len(histories) == 1:
+            return self._batcher.ask((histories, item_vectors))
+        return self._vectors_of(histories, item_vectors)
+
+    def batch_requests(self, wait_seconds: float, most: int) -> None:
+        """From now on single users that several threads ask for at about the same time are computed together.
+
+        Args:
+            wait_seconds: that one waits for others. most: users of a batch.
+        """
+        self._batcher = MicroBatcher(self._answer_requests, wait_seconds, most)
+
+    def _answer_requests(self, requests: Sequence[_Request]) -> list[FloatArray]:
+        """(1, D) for each request; those that read one catalog at once, for it may have changed meanwhile."""
+        out: list[FloatArray] = [np.zeros((1, self.shape.width), np.float32)] * len(requests)
+        groups: dict[tuple[int, int], list[int]] = {}
+        for place, (histories, item_vectors) in enumerate(requests):
+            groups.setdefault((id(item_vectors), histories.items.shape[1]), []).append(place)
+        for places in groups.values():
+            together = Histories.joined([requests[place][0] for place in places])
+            vectors = self._vectors_of(together, requests[places[0]][1])
+            for row, place in enumerate(places):
+                out[place] = vectors[row : row + 1]
+        return out
+
+    def _vectors_of(self, histories: Histories, item_vectors: FloatArray | None) -> FloatArray:
         length = self.shape.history_length
         out = np.zeros((len(histories), self.shape.width), np.float32)
         by_length = np.argsort((histories.kinds > 0).sum(1), kind="stable")  # so that little is padded
