@@ -23,7 +23,7 @@ BLOCKING = f"""
 import runpy, sys
 
 class Without:
-    #Finds what `finder` finds but the absent packages.
+    # Finds what `finder` finds but the absent packages.
     def __init__(self, finder):
         self.finder = finder
 
