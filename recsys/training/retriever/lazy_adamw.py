@@ -29,8 +29,8 @@ class LazyAdamW:
     gains after that is below float32's resolution.
 
     Paper: Loshchilov and Hutter 2019, arXiv 1711.05101. Deviation: in the steps that are made up for,
-    epsilon is added to sqrt(v_l) once instead of to the smaller sqrt(v_i) each time, which matters where
-    a gradient is as small as epsilon.
+    epsilon is added to sqrt(v_l) once, as large as it is in the mean of their moves, instead of in each
+    step. That is exact to the first order of epsilon / sqrt(v_l).
     """
 
     def __init__(self, table: nn.Parameter, steps: int, weight_decay: float) -> None:
@@ -45,6 +45,7 @@ class LazyAdamW:
         self._last = np.zeros(len(table), np.int64)  # (N,), l
         self._log_decay: DoubleArray = np.zeros(steps + 1)  # log D_n
         self._moved: DoubleArray = np.zeros(steps + 1)  # S_l
+        self._epsilon: DoubleArray = np.zeros(steps + 1)  # the sum of S_l, each term times its epsilon
         self._done = 0
         self._taken: IntArray = np.zeros(0, np.int64)
         self._rows = nn.Parameter(table.new_zeros(0, table.shape[1]), requires_grad=table.requires_grad)
@@ -86,6 +87,7 @@ class LazyAdamW:
             "last": torch.from_numpy(self._last),
             "log_decay": torch.from_numpy(self._log_decay),
             "moved": torch.from_numpy(self._moved),
+            "epsilon": torch.from_numpy(self._epsilon),
             "done": torch.tensor(self._done),
         }
 
@@ -93,8 +95,8 @@ class LazyAdamW:
         """Goes on from what `tensors` gave; the table's rows of that moment are put back by the caller."""
         self._momentum.copy_(tensors["momentum"])
         self._square.copy_(tensors["square"])
-        self._last, self._log_decay, self._moved = (
-            tensors[name].numpy().copy() for name in ("last", "log_decay", "moved")
+        self._last, self._log_decay, self._moved, self._epsilon = (
+            tensors[name].numpy().copy() for name in ("last", "log_decay", "moved", "epsilon")
         )
         self._done = int(tensors["done"])
 
@@ -104,10 +106,12 @@ class LazyAdamW:
         now, (first, second) = self._done, BETAS
         self._log_decay[now] = self._log_decay[now - 1] + np.log1p(-rate * self._weight_decay)
         since = np.arange(max(0, now - _WINDOW), now)
-        correction = np.sqrt(1 - second**now) / (1 - first**now)
+        unbiased = np.sqrt(1 - second**now)
         faded = (first / np.sqrt(second)) ** (now - since)
         decayed = np.exp(self._log_decay[since] - self._log_decay[now])
-        self._moved[since] += rate * correction * faded * decayed
+        moves = rate * unbiased / (1 - first**now) * faded * decayed
+        self._moved[since] += moves
+        self._epsilon[since] += EPSILON * moves * unbiased * second ** (-0.5 * (now - since))
 
     def _current(self, index: IntArray) -> tuple[Tensor, Tensor, Tensor]:
         """w, m and v (U, D) of rows `index` (U,) as dense AdamW would have them now."""
@@ -120,12 +124,15 @@ class LazyAdamW:
         if not skipped.any():
             return rows, momentum, square
         decay = np.exp(self._log_decay[self._done] - self._log_decay[last])
-        moved, decay_column, first, second = (
+        moved = self._moved[last]
+        epsilon = self._epsilon[last] / np.where(moved > 0, moved, 1.0)
+        epsilon[moved == 0] = EPSILON  # nothing was skipped, or the rates were 0
+        moves, small, decay_column, first, second = (
             torch.from_numpy(factors.astype(np.float32)).to(rows.device).unsqueeze(1)  # (U, 1)
-            for factors in (self._moved[last] * decay, decay, BETAS[0] ** skipped, BETAS[1] ** skipped)
+            for factors in (moved * decay, epsilon, decay, BETAS[0] ** skipped, BETAS[1] ** skipped)
         )
-        direction = momentum / square.sqrt().add_(EPSILON)
-        rows.mul_(decay_column).sub_(direction.mul_(moved))
+        direction = momentum / square.sqrt().add_(small)
+        rows.mul_(decay_column).sub_(direction.mul_(moves))
         return rows, momentum.mul_(first), square.mul_(second)
 
     def _put(self, index: IntArray, rows: Tensor, momentum: Tensor, square: Tensor) -> None:
