@@ -22,6 +22,9 @@ class ServingSettings(Section):
     popularity_seconds: float = Field(5.0, gt=0, description="how often to look what is popular now")
     threads: int = Field(1, ge=1, description="of torch and faiss, for each request")
     workers: int = Field(4, ge=1, description="requests computed at a time; waiting for Redis overlaps")
+    gpu_wait_seconds: float = Field(
+        0.002, ge=0, le=0.1, description="on a GPU, that a request waits for others to be computed with"
+    )
     max_concurrency: int = Field(64, ge=1, description="requests accepted at a time; more get 429")
     wait_seconds: float = Field(0.06, gt=0, le=10, description="for a turn to be answered; then 429")
     wait_target_seconds: float = Field(

@@ -1,7 +1,7 @@
 """Actions as integer arrays: what splits, baselines and metrics work on, and the histories models read."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 
 import numpy as np
@@ -201,6 +201,11 @@ class Histories:
         """(B,) bool, whether a history has an item that the vocabulary knows."""
         some: BoolArray = np.any(self.items > 0, axis=1)
         return some
+
+    @classmethod
+    def joined(cls, parts: Sequence["Histories"]) -> "Histories":
+        """All rows of `parts`, which are equally wide, in their order."""
+        return cls(*(np.concatenate([getattr(part, each.name) for part in parts]) for each in fields(cls)))
 
     def take(self, rows: IntArray | slice) -> "Histories":
         """Only these rows, in this order."""

@@ -5,13 +5,11 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from torch import nn
 
 from recsys.arrays import FloatArray
 from recsys.config import Settings
 from recsys.dataset.batches import (
     TrainingData,
-    batch_of,
     batch_rows,
     histories_of,
     training_data,
@@ -25,7 +23,7 @@ from recsys.models.retriever.build import build_retriever
 from recsys.models.retriever.retriever import Retriever
 from recsys.training.memory import Sizes
 from recsys.training.requests import ranking_cases
-from recsys.training.retriever.steps import TrainingState, batch_loss
+from recsys.training.retriever.steps import Position, TrainingState, train_step
 
 WARM_UP_STEPS, PROBED_STEPS = 2, 8
 
@@ -102,13 +100,7 @@ def _seconds_per_step(model: Retriever, data: TrainingData, settings: Settings) 
     try:
         for rows in batch_rows(data, section.batch_size, rng)[: WARM_UP_STEPS + PROBED_STEPS]:
             started = time.perf_counter()
-            negatives = rng.integers(1, data.items + 1, section.negatives)
-            loss = batch_loss(model, batch_of(data, rows), negatives, state.frequency, section)
-            state.optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            nn.utils.clip_grad_norm_(model.parameters(), section.clip_norm)
-            state.optimizer.step()
-            float(loss.detach())  # waits for the device
+            float(train_step(state, rows, Position()))  # waits for the device
             seconds.append(time.perf_counter() - started)
     finally:
         torch.set_num_threads(threads)

@@ -126,8 +126,8 @@ def _network_bytes(settings: Settings, sizes: Sizes) -> int:
     """Histories twice (as they come, and as arrays), the optimizer with its checkpoint, and what is larger:
     a step, or the validation between the epochs."""
     arrays = 2 * sizes.windows * settings.retriever.history_length * 3 * _INDEX + sizes.targets * 5 * _INDEX
-    # Gradients, two moments, the best weights so far, and a copy of all of it in the checkpoint.
-    optimizer = 8 * sizes.parameters * _FLOAT
+    # Two moments, the best weights so far, and a copy of all of it with the weights in the checkpoint.
+    optimizer = 7 * sizes.parameters * _FLOAT
     ranked = 3 * min(_SCORES, sizes.cases * (sizes.items + 1)) * _FLOAT
     return arrays + optimizer + max(int(_STEP_COPIES * _step_bytes(settings, sizes)), ranked) + _PLOTS
 

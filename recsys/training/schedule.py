@@ -6,6 +6,8 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
+BETAS, EPSILON = (0.9, 0.98), 1e-8  # of AdamW
+
 
 def learning_rate(step: int, steps: int, peak: float, warmup_steps: int) -> float:
     """The rate at `step` (from 0) of `steps`: linear from near 0 to `peak`, then a half cosine to 0.
@@ -21,16 +23,19 @@ def learning_rate(step: int, steps: int, peak: float, warmup_steps: int) -> floa
     return peak * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
 
 
-def build_adamw(model: nn.Module, rate: float, weight_decay: float) -> torch.optim.AdamW:
+def build_adamw(
+    weights: nn.Module | Iterable[nn.Parameter], rate: float, weight_decay: float
+) -> torch.optim.AdamW:
     """AdamW that decays matrices, and neither biases, gains nor scalars.
 
     Paper: Loshchilov and Hutter 2019, arXiv 1711.05101.
     """
-    decayed = [weight for weight in model.parameters() if weight.ndim >= 2]
-    others = [weight for weight in model.parameters() if weight.ndim < 2]
+    learned = list(weights.parameters() if isinstance(weights, nn.Module) else weights)
+    decayed = [weight for weight in learned if weight.ndim >= 2]
+    others = [weight for weight in learned if weight.ndim < 2]
     groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
-    # Fused: one pass over the item table instead of a dozen.
-    return torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.98), fused=True)
+    # Fused: one pass over the weights instead of a dozen.
+    return torch.optim.AdamW(groups, lr=rate, betas=BETAS, eps=EPSILON, fused=True)
 
 
 def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:

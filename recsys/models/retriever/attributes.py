@@ -6,14 +6,16 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from recsys.arrays import FloatArray, IntArray
 from recsys.columns import BRAND, CATEGORY, PRICE_MICROS
-from recsys.dataset.item_table import ItemTable
 from recsys.documents import JsonObject
+
+if TYPE_CHECKING:
+    from recsys.dataset.item_table import ItemTable
 
 MAX_TOKENS = 24  # of one item; more are cut off, rare ones first
 MIN_NUMERIC_SHARE = 0.01  # of the items that must have a number for it to become a field
@@ -104,12 +106,12 @@ class AttributeVocabulary:
         return {token: code for code, token in enumerate(self.tokens, start=1)}
 
 
-def attribute_rows(items: ItemTable) -> list[Attributes]:
+def attribute_rows(items: "ItemTable") -> list[Attributes]:
     """(N + 1) mappings: category, brand and price beside the item's own attributes; row 0 is empty."""
     return [{}, *(attribute_row(items, place) for place in range(1, len(items)))]
 
 
-def attribute_row(items: ItemTable, index: int) -> Attributes:
+def attribute_row(items: "ItemTable", index: int) -> Attributes:
     """Category, brand and price of one item beside its own attributes."""
     row = dict(json.loads(items.attributes[index] or "{}"))
     row[CATEGORY], row[BRAND] = items.categories[index], items.brands[index]

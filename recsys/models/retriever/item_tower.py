@@ -47,11 +47,17 @@ class ItemTower(nn.Module):
         nn.init.normal_(self.token_in.weight, std=0.02)
         nn.init.zeros_(self.token_in.weight[0])
 
-    def forward(self, index: Tensor) -> Tensor:
-        """(K,) item indexes -> (K, D) unit rows; zero for index 0."""
+    def forward(self, index: Tensor, residual: Tensor | None = None) -> Tensor:
+        """(K,) item indexes -> (K, D) unit rows; zero for index 0.
+
+        Args:
+            residual: (K, D) e_m of these items, to be taken in place of the table's rows.
+        """
         text = self.text[index]
         vectors = self.content(text, self.tokens[index], self.numbers[index])  # (K, D)
-        vectors = self.flag_missing_text(vectors + self.residual[index], text)
+        vectors = self.flag_missing_text(
+            vectors + (self.residual[index] if residual is None else residual), text
+        )
         vectors = nn.functional.normalize(vectors, dim=-1)
         return vectors * (index > 0).unsqueeze(-1)
 

@@ -1,14 +1,17 @@
 """Ready vectors of items as the item tower takes them: each kind reduced and half-whitened like the text."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from recsys.arrays import FloatArray
-from recsys.dataset.item_vectors import VectorLayout
 from recsys.models.retriever.text_projection import TextProjection
+
+if TYPE_CHECKING:
+    from recsys.dataset.item_vectors import VectorLayout
 
 
 class ReadyProjection(nn.Module):
@@ -26,7 +29,7 @@ class ReadyProjection(nn.Module):
         self.parts = nn.ModuleList(TextProjection(width, kept) for width, kept in sizes)
 
     @classmethod
-    def fit(cls, vectors: FloatArray, layout: VectorLayout, width: int) -> "ReadyProjection":
+    def fit(cls, vectors: FloatArray, layout: "VectorLayout", width: int) -> "ReadyProjection":
         """The projection of a catalog's ready vectors (N + 1, V); each keeps `width` directions at most."""
         starts = np.cumsum([0, *(size for _, size in layout)]).tolist()
         parts = [

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -12,18 +12,22 @@ from torch import Tensor, nn
 from recsys import columns
 from recsys.arrays import FloatArray, IntArray
 from recsys.dataset.interactions import Histories
-from recsys.dataset.item_vectors import VectorLayout
 from recsys.documents import JsonObject
 from recsys.errors import ArtifactMismatchError
 from recsys.models.numpy_forward.layers import ViewsOf
 from recsys.models.retriever.attributes import Attributes, AttributeVocabulary
 from recsys.models.retriever.cold_start import knn_residuals, shrink_residuals
 from recsys.models.retriever.item_tower import ItemTower
+from recsys.models.retriever.micro_batches import MicroBatcher
 from recsys.models.retriever.ready_vectors import ReadyProjection
 from recsys.models.retriever.text_projection import TextProjection
 from recsys.models.retriever.user_tower import TimeEncoder, UserTower
 from recsys.models.retriever.user_vector import UserVectorForward
 
+if TYPE_CHECKING:
+    from recsys.dataset.item_vectors import VectorLayout
+
+_Request = tuple[Histories, FloatArray]  # one user's history, and the item vectors
 _ROWS_AT_ONCE = 512  # histories; bounds the attention's memory
 _ITEMS_AT_ONCE = 65_536
 FIRST_SCALE = 12.0
@@ -89,6 +93,7 @@ class Retriever(nn.Module):
         nn.init.eye_(self.behaviour_out.weight)
         self._contents: Tensor | None = None
         self._forward: ViewsOf[UserVectorForward] = ViewsOf()
+        self._batcher: MicroBatcher[_Request, FloatArray] | None = None
         self.log_scale = nn.Parameter(torch.tensor(FIRST_SCALE).log())
 
     @property
@@ -120,8 +125,34 @@ class Retriever(nn.Module):
             item_vectors: what `item_vectors()` gave, where it is at hand: the same answer for less work. A
                 single user's is computed in numpy then, unless the weights lie elsewhere.
         """
+        if self._batcher is not None and item_vectors is not None and len(histories) == 1:
+            return self._batcher.ask((histories, item_vectors))
         if item_vectors is not None and len(histories) == 1 and self.device.type == "cpu":
             return self._user_vector(histories, item_vectors)[None]
+        return self._vectors_of(histories, item_vectors)
+
+    def batch_requests(self, wait_seconds: float, most: int) -> None:
+        """From now on single users that several threads ask for at about the same time are computed together.
+
+        Args:
+            wait_seconds: that one waits for others. most: users of a batch.
+        """
+        self._batcher = MicroBatcher(self._answer_requests, wait_seconds, most)
+
+    def _answer_requests(self, requests: Sequence[_Request]) -> list[FloatArray]:
+        """(1, D) for each request; those that read one catalog at once, for it may have changed meanwhile."""
+        out: list[FloatArray] = [np.zeros((1, self.shape.width), np.float32)] * len(requests)
+        groups: dict[tuple[int, int], list[int]] = {}
+        for place, (histories, item_vectors) in enumerate(requests):
+            groups.setdefault((id(item_vectors), histories.items.shape[1]), []).append(place)
+        for places in groups.values():
+            together = Histories.joined([requests[place][0] for place in places])
+            vectors = self._vectors_of(together, requests[places[0]][1])
+            for row, place in enumerate(places):
+                out[place] = vectors[row : row + 1]
+        return out
+
+    def _vectors_of(self, histories: Histories, item_vectors: FloatArray | None) -> FloatArray:
         length = self.shape.history_length
         out = np.zeros((len(histories), self.shape.width), np.float32)
         by_length = np.argsort((histories.kinds > 0).sum(1), kind="stable")  # so that little is padded
@@ -220,7 +251,7 @@ class Retriever(nn.Module):
         return super().train(mode)
 
     @property
-    def vector_layout(self) -> VectorLayout:
+    def vector_layout(self) -> "VectorLayout":
         """Names and widths of the ready vectors that it reads."""
         return tuple((name, width) for name, width, _ in self.shape.vectors)
 
@@ -276,7 +307,7 @@ class Retriever(nn.Module):
         return retriever.eval()
 
 
-def _ready_vectors(rows: Sequence[Attributes], layout: VectorLayout) -> FloatArray | None:
+def _ready_vectors(rows: Sequence[Attributes], layout: "VectorLayout") -> FloatArray | None:
     """(n, V) the ready vectors that attribute rows carry along, zeros where a row has none."""
     if not layout:
         return None

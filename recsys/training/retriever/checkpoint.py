@@ -9,20 +9,21 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
-from torch import Tensor, nn
+from torch import Tensor
 
 from recsys import atomic
 from recsys.errors import ArtifactMismatchError
 from recsys.training.curves import Curves
-from recsys.training.retriever.steps import Position
+from recsys.training.retriever.steps import Position, TrainingState
 
 WEIGHTS_FILE = "checkpoint.safetensors"
 STATE_FILE = "checkpoint.json"
+_RESIDUALS = "residuals."
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """After a step: the weights, AdamW's moments, the best weights so far, the curves and the position.
+    """After a step: the weights, AdamW's state, the best weights so far, the curves and the position.
 
     No random state is stored, because every step seeds its own generators by its number.
     """
@@ -31,8 +32,9 @@ class Checkpoint:
     curves: Curves
     position: Position = Position()
 
-    def restore(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-        """Puts weights and moments back; returns the best weights so far."""
+    def restore(self, state: TrainingState) -> dict[str, Tensor]:
+        """Puts weights and the optimizers' state back; returns the best weights so far."""
+        model, optimizer = state.model, state.optimizer
         with torch.no_grad():
             for name, weight in model.named_parameters():
                 weight.copy_(self.tensors[f"weight.{name}"])
@@ -43,16 +45,23 @@ class Checkpoint:
                 }
                 if moments:
                     optimizer.state[weight] = moments
+        state.residuals.restore(
+            {
+                key.removeprefix(_RESIDUALS): value
+                for key, value in self.tensors.items()
+                if key.startswith(_RESIDUALS)
+            }
+        )
         best = {name: self.tensors[f"best.{name}"] for name, _ in model.named_parameters()}
         return {name: value.clone() for name, value in best.items()}
 
 
-def tensors_of(
-    model: nn.Module, optimizer: torch.optim.Optimizer, best: Mapping[str, Tensor]
-) -> dict[str, Tensor]:
+def tensors_of(state: TrainingState, best: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """What a checkpoint keeps of a model in training."""
+    optimizer = state.optimizer
     tensors = {f"best.{name}": value.contiguous() for name, value in best.items()}
-    for name, weight in model.named_parameters():
+    tensors |= {f"{_RESIDUALS}{name}": value for name, value in state.residuals.tensors().items()}
+    for name, weight in state.model.named_parameters():
         tensors[f"weight.{name}"] = weight.detach().cpu().contiguous()
         for key, value in optimizer.state.get(weight, {}).items():
             tensors[f"moment.{name}.{key}"] = value.detach().cpu().contiguous()

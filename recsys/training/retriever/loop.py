@@ -66,14 +66,12 @@ def train_retriever(
         )
     identity = _fingerprint_of(state)
     found = load_checkpoint(run_dir, identity) if resume else None
-    run = found or Checkpoint(
-        tensors_of(model, state.optimizer, weights_of(model)), Curves("retriever", monitor)
-    )
-    best, curves, position = run.restore(model, state.optimizer), run.curves, run.position
+    run = found or Checkpoint(tensors_of(state, weights_of(model)), Curves("retriever", monitor))
+    best, curves, position = run.restore(state), run.curves, run.position
     send_training_state(state, run.tensors)
 
     def keep(at: Position) -> None:
-        save_checkpoint(run_dir, identity, tensors_of(model, state.optimizer, best), curves, at)
+        save_checkpoint(run_dir, identity, tensors_of(state, best), curves, at)
 
     steps = settings.epochs * state.steps_an_epoch
     with progress("train retriever", steps) as advance, torch.random.fork_rng(), watch_sigterm() as stopped:
@@ -142,6 +140,7 @@ def _fingerprint_of(state: TrainingState) -> str:
     """What must be equal for a run to go on: settings, parts, shape, data and starting point."""
     model, data = state.model, state.data
     return fingerprint(
+        "residuals by LazyAdamW",  # a checkpoint without its state cannot be gone on from
         state.settings.model_dump_json(exclude=WITHOUT_INFLUENCE | {"accumulate"}),
         state.parts,
         model.shape,

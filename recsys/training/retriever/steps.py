@@ -1,6 +1,6 @@
 """The retriever's steps: the gradient of one batch, computed in parts by one process or by several."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,6 +19,7 @@ from recsys.models.losses import (
 )
 from recsys.models.retriever.retriever import Retriever
 from recsys.training.retriever.distributed import SINGLE_PROCESS, ProcessGroup
+from recsys.training.retriever.lazy_adamw import LazyAdamW
 from recsys.training.schedule import build_adamw, learning_rate, set_rate
 
 
@@ -41,10 +42,15 @@ AfterStep = Callable[[int, Tensor], None]  # steps done in this epoch, the sum o
 
 @dataclass(frozen=True)
 class TrainingState:
-    """A model with its optimizer, data and settings, in one process of a training."""
+    """A model with its optimizers, data and settings, in one process of a training.
+
+    Attributes:
+        optimizer: of all weights but the items' residuals. residuals: of those.
+    """
 
     model: Retriever
     optimizer: torch.optim.Optimizer
+    residuals: LazyAdamW
     data: TrainingData
     settings: RetrieverSettings
     frequency: Tensor  # (N + 1,) on the model's device
@@ -58,17 +64,21 @@ class TrainingState:
         settings: RetrieverSettings,
         processes: ProcessGroup = SINGLE_PROCESS,
     ) -> "TrainingState":
-        """Puts the model on this process's device and gives it an optimizer."""
+        """Puts the model on this process's device and gives it its optimizers."""
         torch.set_num_threads(max(1, settings.threads // processes.local_size))
         model.to("cuda" if torch.cuda.is_available() else "cpu")
-        optimizer = build_adamw(model, settings.learning_rate, settings.weight_decay)
+        table = model.item_tower.residual
+        others = [weight for weight in model.parameters() if weight is not table]
+        optimizer = build_adamw(others, settings.learning_rate, settings.weight_decay)
+        steps = settings.epochs * _steps_an_epoch(data, settings)
+        residuals = LazyAdamW(table, steps, settings.weight_decay)
         frequency = torch.from_numpy(data.frequency).to(model.device)
-        return cls(model, optimizer, data, settings, frequency, processes)
+        return cls(model, optimizer, residuals, data, settings, frequency, processes)
 
     @property
     def steps_an_epoch(self) -> int:
         """Batches of one epoch; a window without a state is in none."""
-        return -(-int((np.diff(self.data.state_offsets) > 0).sum()) // self.settings.batch_size)
+        return _steps_an_epoch(self.data, self.settings)
 
     @property
     def parts(self) -> int:
@@ -78,7 +88,10 @@ class TrainingState:
 
 
 def train_epoch(state: TrainingState, position: Position, after_step: AfterStep) -> float:
-    """Trains what is left of an epoch; the mean loss of all its steps. Leaves the model in eval mode."""
+    """Trains what is left of an epoch; the mean loss of all its steps.
+
+    Leaves the model in eval mode, with all residuals up to date.
+    """
     settings, steps_an_epoch = state.settings, state.steps_an_epoch
     groups = batch_rows(state.data, settings.batch_size, _generator(settings, position))
     done, steps = (position.epoch - 1) * steps_an_epoch, settings.epochs * steps_an_epoch
@@ -87,23 +100,29 @@ def train_epoch(state: TrainingState, position: Position, after_step: AfterStep)
     for step in range(position.step, len(groups)):
         rate = learning_rate(done + step, steps, settings.learning_rate, settings.warmup_steps)
         set_rate(state.optimizer, rate)
-        total = total + _train_step(state, groups[step], replace(position, step=step))
+        total = total + train_step(state, groups[step], replace(position, step=step))
         after_step(step + 1, total)
+    state.residuals.settle()
     state.model.eval()
     return float(total) / steps_an_epoch  # read once an epoch: reading waits for the device
 
 
-def _train_step(state: TrainingState, rows: IntArray, position: Position) -> Tensor:
+def train_step(state: TrainingState, rows: IntArray, position: Position) -> Tensor:
     """One step on the batch of these rows; its loss.
 
     The batch's parts share columns and normaliser, so the sum of their gradients is the batch's. Every
     part has a seed of its own, so that dropout does not depend on who computes it.
+
+    Only the residuals that the whole batch reads are learned; each process finds the same ones.
     """
     model, settings, data = state.model, state.settings, state.data
     rng = _generator(settings, position, position.step + 1)
     negatives = rng.integers(1, data.items + 1, settings.negatives)
     seeds = rng.integers(0, 1 << 62, state.parts)
     targets, weight = targets_of(data, rows)
+    read = data.histories.items[rows].ravel()
+    touched = np.unique(np.concatenate([read, _columns_drawn(settings, negatives, data.items), targets]))
+    residuals = ItemRows(touched, state.residuals.take(touched))
     loss = torch.zeros((), device=model.device)
     state.optimizer.zero_grad(set_to_none=True)
     for part in range(state.processes.rank, state.parts, state.processes.size):
@@ -113,20 +132,22 @@ def _train_step(state: TrainingState, rows: IntArray, position: Position) -> Ten
         torch.manual_seed(int(seeds[part]))
         batch = batch_of(data, own)
         share = float(batch.weight.sum()) / weight
-        part_loss = batch_loss(model, batch, negatives, state.frequency, settings, targets) * share
+        part_loss = batch_loss(model, batch, negatives, state.frequency, settings, targets, residuals) * share
         part_loss.backward()  # type: ignore[no-untyped-call]
         loss = loss + part_loss.detach()
-    loss = _all_reduce(model, loss, state.processes)
-    nn.utils.clip_grad_norm_(model.parameters(), settings.clip_norm)
+    others = (weight for weight in model.parameters() if weight is not state.residuals.table)
+    weights = [*others, residuals.values]
+    loss = _all_reduce(weights, loss, state.processes)
+    nn.utils.clip_grad_norm_(weights, settings.clip_norm)
     state.optimizer.step()
+    state.residuals.step(state.optimizer.param_groups[0]["lr"])
     return loss
 
 
-def _all_reduce(model: nn.Module, loss: Tensor, processes: ProcessGroup) -> Tensor:
+def _all_reduce(weights: Sequence[Tensor], loss: Tensor, processes: ProcessGroup) -> Tensor:
     """Sums loss and gradients over all processes, in one message."""
     if processes.size == 1:
         return loss
-    weights = list(model.parameters())
     # A weight that no process touched must stay without a gradient, or it would decay.
     touched = torch.tensor([weight.grad is not None for weight in weights], dtype=loss.dtype)
     gradients = [torch.zeros_like(w) if w.grad is None else w.grad for w in weights]
@@ -139,6 +160,22 @@ def _all_reduce(model: nn.Module, loss: Tensor, processes: ProcessGroup) -> Tens
         weight.grad = summed if count else None
         start += weight.numel()
     return message[-1].clone()
+
+
+def _steps_an_epoch(data: TrainingData, settings: RetrieverSettings) -> int:
+    return -(-int((np.diff(data.state_offsets) > 0).sum()) // settings.batch_size)
+
+
+@dataclass(frozen=True)
+class ItemRows:
+    """Some rows of a table of items: `values` (U, D) of items `index` (U,), ascending."""
+
+    index: IntArray
+    values: Tensor
+
+    def of(self, items: IntArray) -> Tensor:
+        """(K, D) values of `items` (K,), all among `index`."""
+        return self.values[_tensor(np.searchsorted(self.index, items), self.values.device)]
 
 
 @dataclass(frozen=True)
@@ -173,6 +210,7 @@ def batch_loss(
     frequency: Tensor,
     settings: RetrieverSettings,
     targets: IntArray | None = None,
+    residuals: ItemRows | None = None,
 ) -> Tensor:
     """The loss of one batch by `settings.loss`, over its targets and `negatives` (n,) as columns.
 
@@ -181,13 +219,12 @@ def batch_loss(
 
     Args:
         targets: those of the whole batch, where `batch` is a part of it.
+        residuals: of all items that the batch reads, where the model's table is not to be read.
     """
     device, catalog = model.device, model.shape.items
     targets = batch.target if targets is None else targets
-    if settings.loss == "full-softmax":
-        negatives = np.arange(1, catalog + 1)
-    columns = Columns.of(targets, negatives, catalog)
-    users, candidates = _vectors(model, batch, columns.items)
+    columns = Columns.of(targets, _columns_drawn(settings, negatives, catalog), catalog)
+    users, candidates = _vectors(model, batch, columns.items, residuals)
     users = model.scale * users
     places = np.searchsorted(columns.items, batch.target)
     state, column, weight = (_tensor(part, device) for part in (batch.pair_state, places, batch.weight))
@@ -204,7 +241,15 @@ def batch_loss(
     return sampled_softmax(users, candidates, log_probability, state, column, weight)
 
 
-def _vectors(model: Retriever, batch: Batch, columns: IntArray) -> tuple[Tensor, Tensor]:
+def _columns_drawn(settings: RetrieverSettings, negatives: IntArray, catalog: int) -> IntArray:
+    """`negatives`, or all items where the loss or their number asks for all."""
+    every = settings.loss == "full-softmax" or len(negatives) >= catalog
+    return np.arange(1, catalog + 1) if every else negatives
+
+
+def _vectors(
+    model: Retriever, batch: Batch, columns: IntArray, residuals: ItemRows | None
+) -> tuple[Tensor, Tensor]:
     """(S, D) users of the batch's states and (C, D) vectors of `columns`.
 
     Only items that the batch touches pass the item tower: those of the columns and of the histories.
@@ -212,7 +257,8 @@ def _vectors(model: Retriever, batch: Batch, columns: IntArray) -> tuple[Tensor,
     device = model.device
     needed, place = np.unique(np.concatenate([columns, batch.items.ravel()]), return_inverse=True)
     with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-        vectors = model.item_tower(_tensor(needed, device))  # (V, D)
+        own = None if residuals is None else residuals.of(needed)
+        vectors = model.item_tower(_tensor(needed, device), own)  # (V, D)
         history = vectors[_tensor(place[len(columns) :], device)].view(*batch.items.shape, -1)  # (B, L, D)
         states = model.states(history, _tensor(batch.kinds, device), _tensor(batch.at_seconds, device))
         row, position = _tensor(batch.state_row, device), _tensor(batch.state_position, device)

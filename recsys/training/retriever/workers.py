@@ -64,7 +64,7 @@ def _received_state(tensors: Mapping[str, Tensor], processes: ProcessGroup) -> T
     histories = Histories(**{field.name: arrays.pop(field.name) for field in fields(Histories)})
     data = TrainingData(histories=histories, items=int(arrays.pop("catalog")[0]), **arrays)
     state = TrainingState.of(model, data, RetrieverSettings(**description["settings"]), processes)
-    Checkpoint(_under("checkpoint.", tensors), Curves("", "")).restore(model, state.optimizer)
+    Checkpoint(_under("checkpoint.", tensors), Curves("", "")).restore(state)
     return state
 
 
