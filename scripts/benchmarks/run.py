@@ -47,6 +47,7 @@ MODULES = {
     "search": "search.search_bench",
     "suggest": "search.search_bench",
     "bought-next": "search.bought_next_bench",
+    "growth": "growth.growth_bench",
     "quality": "quality.quality_bench",
     "train-speed": "quality.train_speed_bench",
     "shared-representation": "quality.shared_representation_bench",
@@ -59,6 +60,7 @@ BY_NAME_ONLY = (
     "response",
     "ctr-train",
     "movielens-clicks",
+    "growth",
     "quality",
     "train-speed",
     "shared-representation",
@@ -76,6 +78,10 @@ def main() -> int:
         "--home", type=Path, metavar="DIR", help="quality, train-speed: an imported shop's home"
     )
     parser.add_argument("--data", type=Path, metavar="DIR", help="movielens-clicks: MovieLens 100K's folder")
+    parser.add_argument("--items", help="growth: three or more numbers of items, such as 1e4,1e5,1e6")
+    parser.add_argument(
+        "--curves", type=Path, metavar="FILE", help="growth: also write what was measured here"
+    )
     parser.add_argument("--protocol", help="quality, train-speed: time-split or leave-one-out")
     parser.add_argument("--peers", help="quality: some of sasrec,bert4rec,als,bpr; default all")
     arguments = parser.parse_args()
@@ -83,6 +89,11 @@ def main() -> int:
         os.environ["RECSYS_HOME"] = str(arguments.home.resolve())
     if arguments.data:
         os.environ["RECSYS_BENCH_DATA"] = str(arguments.data.resolve())
+    if arguments.items:
+        os.environ["RECSYS_BENCH_ITEMS"] = arguments.items
+    if arguments.curves:
+        check_file_writable(arguments.curves, "--curves", makes_folders=False)
+        os.environ["RECSYS_BENCH_CURVES"] = str(arguments.curves.resolve())
     if arguments.protocol:
         os.environ["RECSYS_BENCH_PROTOCOL"] = arguments.protocol
     if arguments.peers:

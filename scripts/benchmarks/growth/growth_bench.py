@@ -1,0 +1,132 @@
+"""growth: each stage of a shop's way at three sizes, and the exponent that its CPU and memory grow by.
+
+Sizes are those of --items, by default 5,000, 15,000 and 45,000 items with twenty events each; the stages run
+as users run them, on a home of their own. A row fails where an exponent passes the one that the stage states.
+"""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from growth.stages import STAGES, Cost, Shop, Stage, run_stage
+from growth.synthetic_shop import ShopSize, write_shop
+from recsys.cli.output import note, print_rows
+from recsys.config import load_settings
+from recsys.sizing.growth import growth_curve
+
+ITEMS = (5_000, 15_000, 45_000)
+NOISE_MB = 50.0  # a stage that stays within this of itself does not grow
+
+
+def rows() -> list[dict[str, Any]]:
+    """A row for the CPU and one for the memory of each stage that states an exponent."""
+    sizes = [ShopSize.of(items) for items in _items()]
+    costs = [_measure(size) for size in sizes]
+    _print(sizes, costs)
+    if file := os.environ.get("RECSYS_BENCH_CURVES"):
+        Path(file).write_text(json.dumps(curves(sizes, costs), indent=1) + "\n", "utf-8")
+    found = []
+    for stage in STAGES:
+        of_stage = [cost[stage.name] for cost in costs]
+        drivers = [float(getattr(size, stage.driver)) for size in sizes]
+        cpu = [cost.cpu_seconds if cost.figure is None else cost.figure for cost in of_stage]
+        memory = [cost.memory_mb for cost in of_stage]
+        if stage.most_cpu is not None:
+            found.append(_row(stage, "CPU", growth_curve(drivers, cpu).exponent, stage.most_cpu))
+        if stage.most_memory is not None:
+            rises = max(memory) - min(memory) > NOISE_MB
+            found.append(
+                _row(
+                    stage,
+                    "memory",
+                    growth_curve(drivers, memory).exponent if rises else 0.0,
+                    stage.most_memory,
+                )
+            )
+    return found
+
+
+def curves(sizes: Sequence[ShopSize], costs: Sequence[dict[str, Cost]]) -> list[dict[str, Any]]:
+    """What was measured, a document a stage: its driver, the sizes and the costs."""
+    return [
+        {
+            "stage": stage.name,
+            "driver": stage.driver,
+            "sizes": [getattr(size, stage.driver) for size in sizes],
+            **{
+                name: [round(asdict(cost[stage.name])[name] or 0.0, 3) for cost in costs]
+                for name in ("cpu_seconds", "wall_seconds", "memory_mb", "disk_mb", "figure")
+            },
+        }
+        for stage in STAGES
+    ]
+
+
+def _items() -> list[int]:
+    text = os.environ.get("RECSYS_BENCH_ITEMS")
+    return [int(float(each)) for each in text.split(",")] if text else list(ITEMS)
+
+
+def _measure(size: ShopSize) -> dict[str, Cost]:
+    folder = Path(tempfile.mkdtemp(prefix="recsys-growth-"))
+    shop = Shop(folder, load_settings().root, size)
+    found: dict[str, Cost] = {}
+    try:
+        write_shop(folder / "source", size)
+        for stage in STAGES:
+            found[stage.name] = cost = run_stage(stage, shop)
+            note(
+                f"{size.items:,} items: {stage.name}: {cost.cpu_seconds:.1f} s CPU, {cost.memory_mb:,.0f} MB"
+            )
+    finally:
+        if "down" not in found:
+            _stop(shop)
+        shutil.rmtree(folder, ignore_errors=True)
+    return found
+
+
+def _stop(shop: Shop) -> None:
+    if (shop.home / "redis").exists():
+        run_stage(STAGES[-1], shop)
+
+
+def _print(sizes: Sequence[ShopSize], costs: Sequence[dict[str, Cost]]) -> None:
+    table = [
+        {
+            "stage": stage.name,
+            "events": f"{size.events:,}",
+            "items": f"{size.items:,}",
+            "CPU s": round(cost[stage.name].cpu_seconds, 1),
+            "s": round(cost[stage.name].wall_seconds, 1),
+            "MB": round(cost[stage.name].memory_mb),
+            "disk MB": round(cost[stage.name].disk_mb),
+            "figure": "" if cost[stage.name].figure is None else round(cost[stage.name].figure or 0, 2),
+        }
+        for stage in STAGES
+        for size, cost in zip(sizes, costs, strict=True)
+    ]
+    print_rows(table, as_json=False, title="stages")
+
+
+def _row(stage: Stage, what: str, exponent: float, most: float) -> dict[str, Any]:
+    return {
+        "name": f"growth: {stage.name}, {what} by {stage.driver}",
+        "unit": "exponent",
+        "ours": exponent,
+        "peer": None,
+        "peer_value": None,
+        "ratio": exponent,
+        "at_least": most,
+        "aim": 1.0,
+        "ok": exponent <= most,
+    }
+
+
+if __name__ == "__main__":
+    for row in rows():
+        print(row)
