@@ -8,6 +8,8 @@ import logging
 import socket
 import sys
 
+import prometheus_client  # noqa: F401  before Feast, whose import would put every metric into files
+
 from recsys.config import Settings, load_settings
 from recsys.errors import RecsysError, storage_problem
 from recsys.home import keep_private

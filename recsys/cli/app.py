@@ -13,7 +13,7 @@ from recsys.cli import data, features, keys, recommend, server, stream
 from recsys.cli.ads import group as ads
 from recsys.cli.backup import backup
 from recsys.cli.config import config
-from recsys.cli.demo import demo
+from recsys.cli.demo.demo import demo
 from recsys.cli.doctor import doctor
 from recsys.cli.encoders import encoder
 from recsys.cli.init import init

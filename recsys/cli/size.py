@@ -42,16 +42,14 @@ def size(
     \b
     Example:
       recsys size --items 68000 --users 2500 --events 1500000 --requests 50
-      recsys size --items 1e6 --users 2e6 --events 2e7 --memory-gb 64 --json
+      recsys size --items 1000000 --users 2000000 --events 20000000 --memory-gb 64 --json
     """
-    from recsys.sizing.measured import shipped_stages
-    from recsys.sizing.needs import Machine, ShopSize, first_break, shop_needs
+    from recsys.sizing.needs import Machine, ShopSize, size_shop
 
     shop = ShopSize(items, users, events, texts or items, requests, epochs)
     memory_mb = psutil.virtual_memory().total / 1e6 if memory_gb is None else memory_gb * GB
     machine = Machine(memory_mb, disk_gb * GB, cores or os.cpu_count() or 1)
-    stages = shipped_stages()
-    needs, broken = shop_needs(stages, shop), first_break(stages, shop, machine)
+    needs, broken = size_shop(shop, machine)
     first = None if broken is None else {**vars(broken)}
     if as_json:
         print_json({**needs.to_json(), "exceeded": needs.exceeds(machine), "first_break": first})

@@ -275,10 +275,8 @@ class Recommender:
     def _context(self, request: RecommendRequest) -> tuple[int, int]:
         """Index of the context item and code of the context category, 0 = none."""
         item, category = request.context_item_id, request.context_category
-        return (
-            0 if item is None else self.catalog.index(item),
-            0 if category is None else self.catalog.category_code(category),
-        )
+        index = 0 if item is None else self.catalog.index(item)
+        return index, 0 if category is None else self.catalog.category_code(category)
 
     def _user_signals(self, histories: Histories) -> UserSignals | None:
         """What the one history says of all items; None where it is empty."""

@@ -28,9 +28,12 @@ _PLACEHOLDERS = {
     "api_key": "a long random text",
     "access.default_rate": 50.0,
     "ads.token_secret": "a long random text",
+    "ads.velocity_address_clicks": 100,
+    "ads.velocity_agent_clicks": 50,
     "evaluation.test_from": "2026-10-01",
     "fusion.cold_weight": 3.0,
     "health.data_days": 90.0,
+    "redis.memory_bytes": 8_000_000_000,
     "search.cursor_key": "a long random text",
     "text.query_prefix": "query: ",
 }

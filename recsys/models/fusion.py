@@ -152,12 +152,14 @@ class Fusion(nn.Module):
         self.deviation.copy_(torch.where(deviation > 1e-6, deviation, torch.inf))
 
     def score(self, signals: FloatArray) -> FloatArray:
-        """(K,) float32 scores of candidates (K, S)."""
+        """(..., K) float32 scores of candidates (..., K, S)."""
         signals = self._read(signals)
         prior = _prior(self.shape, signals, np)
-        columns = np.stack(_inputs(self.shape, signals, prior, np))  # (signals + 1, K)
+        columns = np.stack([column.ravel() for column in _inputs(self.shape, signals, prior, np)])
         layers, mean, deviation = self._forward.get(self.weight, self._views)
-        learnt = layers.scores(_standardise(columns, mean[:, None], deviation[:, None], np))
+        learnt = layers.scores(_standardise(columns, mean[:, None], deviation[:, None], np)).reshape(
+            prior.shape
+        )
         learnt += np.float32(self.weight.item()) * prior
         return learnt
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from recsys.documents import JsonObject
-from recsys.sizing.measured import MeasuredStage
+from recsys.sizing.measured import MeasuredStage, shipped_stages
 
 FIRST = ("import", "features build", "text encoding", "materialize all", "train one epoch")
 HOURLY = ("features build again", "materialize what is new")
@@ -120,6 +120,12 @@ class Break:
     limit: Limit
     times: float
     stage: str
+
+
+def size_shop(size: ShopSize, machine: Machine) -> tuple[ShopNeeds, Break | None]:
+    """What a shop needs, and what it meets first on a machine, by the growth measured for this release."""
+    stages = shipped_stages()
+    return shop_needs(stages, size), first_break(stages, size, machine)
 
 
 def shop_needs(stages: Mapping[str, MeasuredStage], size: ShopSize) -> ShopNeeds:

@@ -99,6 +99,8 @@ def test_numpy_that_answers_and_torch_that_learns_say_the_same(seed: int, withou
         prior, scores = fusion.prior_score(torch.from_numpy(rows)), fusion(torch.from_numpy(rows))
     np.testing.assert_allclose(fusion.score_by_prior(rows), prior.numpy(), rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(fusion.score(rows), scores.numpy(), rtol=1e-5, atol=1e-5)
+    of_requests = fusion.score(rows.reshape(5, 6, len(SIGNALS)))
+    np.testing.assert_allclose(of_requests, scores.numpy().reshape(5, 6), rtol=1e-5, atol=1e-5)
 
 
 def test_a_fusion_is_rebuilt_as_it_was() -> None:

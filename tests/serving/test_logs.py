@@ -60,7 +60,7 @@ def test_a_fault_is_logged_with_its_request_and_without_the_clients_words(
     def fail(*_: object) -> None:
         raise ValueError("user 4111 1111")
 
-    monkeypatch.setattr(type(shop.deployment.bundles), "recommender", fail)
+    monkeypatch.setattr(type(shop.deployment.bundles), "storefront", fail)
     answer = shop.recommend(user_id="4111 1111")
     assert answer.status_code == 500
     [line] = capsys.readouterr().err.splitlines()

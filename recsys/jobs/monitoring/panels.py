@@ -169,6 +169,7 @@ PANEL_ROWS = (
         (
             _panel("Answers with ads", "reqps", _rate("recsys_ads_answers_total", "surface")),
             _panel("Sponsored items", "reqps", _rate("recsys_ads_shown_total", "surface")),
+            _panel("Sponsored items by exploration", "reqps", _rate("recsys_ads_explored_total", "surface")),
             _panel("Time to choose", "s", *_quantiles("recsys_ads_choosing_seconds")),
             _panel("Degraded ads", "reqps", _rate("recsys_ads_degraded_total", "reason")),
             _panel(

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from recsys import columns
-from recsys.cli.demo import _Screen
+from recsys.cli.demo.demo import _Screen
 from recsys.config import Settings
 from recsys.dataset.schemas import EVENT_SCHEMA, ITEM_SCHEMA
 from recsys.errors import RecsysError

@@ -7,7 +7,7 @@ from dataclasses import replace
 import httpx
 import pytest
 
-from recsys.cli.demo_searches import print_search, print_searches
+from recsys.cli.demo.searches import print_search, print_searches
 from recsys.client import RecsysClient
 from recsys.documents import JsonObject
 from recsys.errors import RecsysError

@@ -57,7 +57,7 @@ def settings(tmp_path: Path) -> Iterator[Settings]:
                 "click_rate": 0.1,
                 "workers": 2,
             },
-            "serving": {"timeout_seconds": 60.0, "workers": 2},
+            "serving": {"timeout_seconds": 60.0, "wait_seconds": 10.0, "workers": 2},
         }
     )
     apply_features(found)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from recsys.cli.demo_ads import print_ads
-from recsys.cli.demo_searches import print_search, print_searches
+from recsys.cli.demo.ads import print_ads
+from recsys.cli.demo.searches import print_search, print_searches
 from recsys.cli.options import AsJson
 from recsys.cli.output import note, print_json, print_rows
 from recsys.config import load_settings
