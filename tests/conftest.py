@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-# Feast's import asks prometheus_client to keep metrics in files, which all registries of a process share. Here
-# each test has registries of its own, also in a process that pytest-xdist started from one that has Feast.
+# Feast's import asks prometheus_client to keep metrics in files, which all registries of a process share.
+# Here each test has its own, also in a process that pytest-xdist started from one that has Feast.
 os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
 os.environ.pop("PROMETHEUS_MULTIPROCESS_DIR", None)
-import prometheus_client  # noqa: E402, F401
+import prometheus_client  # noqa: F401
 
-from recsys.config import Settings  # noqa: E402
-from tests.postgres import fresh_database, running_postgres  # noqa: E402
+from recsys.config import Settings
+from tests.postgres import fresh_database, running_postgres
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")

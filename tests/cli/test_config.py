@@ -120,11 +120,15 @@ def test_the_example_uncommented_is_the_defaults(tmp_path: Path) -> None:
     assert values["text"].pop("query_prefix") == "query: "
     assert values["search"].pop("cursor_key")
     assert values["ads"].pop("token_secret")
+    assert values["ads"].pop("velocity_address_clicks") == 100
+    assert values["ads"].pop("velocity_agent_clicks") == 50
+    assert values["redis"].pop("memory_bytes") == 8_000_000_000
     assert Settings.model_validate(values) == Settings()
     wanted = Settings().model_dump(by_alias=True, exclude={"root", "redis_url", "database_url", "api_key"})
     del wanted["evaluation"]["test_from"], wanted["fusion"]["cold_weight"], wanted["health"]["data_days"]
     del wanted["access"]["default_rate"], wanted["text"]["query_prefix"], wanted["search"]["cursor_key"]
-    del wanted["ads"]["token_secret"]
+    del wanted["ads"]["token_secret"], wanted["ads"]["velocity_address_clicks"]
+    del wanted["ads"]["velocity_agent_clicks"], wanted["redis"]["memory_bytes"]
     assert {name: set(value) for name, value in values.items() if isinstance(value, dict)} == {
         name: set(value) for name, value in wanted.items() if isinstance(value, dict)
     }

@@ -94,7 +94,10 @@ def two_services(settings: Settings) -> Iterator[list[TestClient]]:
             deployment, close = open_deployment(settings)
             opened.callback(close)
             app = create_app(deployment)
-            client = TestClient(app, base_url="http://127.0.0.1:3000", raise_server_exceptions=False)
+            # Entered, so that all its requests have one event loop, as those of a service have.
+            client = opened.enter_context(
+                TestClient(app, base_url="http://127.0.0.1:3000", raise_server_exceptions=False)
+            )
             clients.append(client)
         yield clients
 
