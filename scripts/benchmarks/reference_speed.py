@@ -84,7 +84,7 @@ def at_speed_one(value: float, unit: str, speed: float) -> float:
     match unit.split()[0]:
         case "s" | "ms" | "us":
             return value * speed
-        case "bytes":
+        case "bytes" | "answers" | "events":  # however fast the machine is
             return value
     raise ValueError(f"unit {unit!r} is not a time, a rate or a size: say here how it depends on the speed")
 
