@@ -1,6 +1,6 @@
 """growth: each stage of a shop's way at three sizes, and the exponent that its CPU and memory grow by.
 
-Sizes are those of --items, by default 5,000, 15,000 and 45,000 items with twenty events each; the stages run
+Sizes are those of --items, by default 10,000, 30,000 and 100,000 items with twenty events each; the stages run
 as users run them, on a home of their own. A row fails where an exponent passes the one that the stage states.
 """
 
@@ -13,13 +13,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from growth.growth_curve import growth_curve
 from growth.stages import STAGES, Cost, Shop, Stage, run_stage
 from growth.synthetic_shop import ShopSize, write_shop
 from recsys.cli.output import note, print_rows
 from recsys.config import load_settings
-from recsys.sizing.growth import growth_curve
 
-ITEMS = (5_000, 15_000, 45_000)
+
+ITEMS = (10_000, 30_000, 100_000)
 NOISE_MB = 50.0  # a stage that stays within this of itself does not grow
 
 

@@ -1,1 +1,0 @@
-"""What a shop of a given size needs: memory, disk and hours, by curves that were measured."""
