@@ -1,6 +1,6 @@
 """growth: each stage of a shop's way at three sizes, and the exponent that its CPU and memory grow by.
 
-Sizes are those of --items, by default 10,000, 30,000 and 100,000 items with twenty events each; the stages run
+Sizes are those of --items, by default 10,000, 30,000 and 100,000 with twenty events an item; the stages run
 as users run them, on a home of their own. A row fails where an exponent passes the one that the stage states.
 """
 
@@ -18,7 +18,6 @@ from growth.stages import STAGES, Cost, Shop, Stage, run_stage
 from growth.synthetic_shop import ShopSize, write_shop
 from recsys.cli.output import note, print_rows
 from recsys.config import load_settings
-
 
 ITEMS = (10_000, 30_000, 100_000)
 NOISE_MB = 50.0  # a stage that stays within this of itself does not grow
