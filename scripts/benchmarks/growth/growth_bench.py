@@ -20,7 +20,8 @@ from recsys.cli.output import note, print_rows
 from recsys.config import load_settings
 
 ITEMS = (10_000, 30_000, 100_000)
-NOISE_MB = 50.0  # a stage that stays within this of itself does not grow
+# A stage whose costs differ by less does not grow, as far as these sizes can tell.
+NOISE_MB, NOISE_SECONDS = 50.0, 5.0
 
 
 def rows() -> list[dict[str, Any]]:
@@ -34,20 +35,15 @@ def rows() -> list[dict[str, Any]]:
     for stage in STAGES:
         of_stage = [cost[stage.name] for cost in costs]
         drivers = [float(getattr(size, stage.driver)) for size in sizes]
-        cpu = [cost.cpu_seconds if cost.figure is None else cost.figure for cost in of_stage]
-        memory = [cost.memory_mb for cost in of_stage]
         if stage.most_cpu is not None:
-            found.append(_row(stage, "CPU", growth_curve(drivers, cpu).exponent, stage.most_cpu))
+            if stage.figure:
+                exponent = _exponent(drivers, [cost.figure or 0.0 for cost in of_stage], 0.0)
+            else:
+                exponent = _exponent(drivers, [cost.cpu_seconds for cost in of_stage], NOISE_SECONDS)
+            found.append(_row(stage, stage.figure or "CPU", exponent, stage.most_cpu))
         if stage.most_memory is not None:
-            rises = max(memory) - min(memory) > NOISE_MB
-            found.append(
-                _row(
-                    stage,
-                    "memory",
-                    growth_curve(drivers, memory).exponent if rises else 0.0,
-                    stage.most_memory,
-                )
-            )
+            exponent = _exponent(drivers, [cost.memory_mb for cost in of_stage], NOISE_MB)
+            found.append(_row(stage, "memory", exponent, stage.most_memory))
     return found
 
 
@@ -111,6 +107,10 @@ def _print(sizes: Sequence[ShopSize], costs: Sequence[dict[str, Cost]]) -> None:
         for size, cost in zip(sizes, costs, strict=True)
     ]
     print_rows(table, as_json=False, title="stages")
+
+
+def _exponent(sizes: Sequence[float], costs: Sequence[float], noise: float) -> float:
+    return growth_curve(sizes, costs).exponent if max(costs) - min(costs) > noise else 0.0
 
 
 def _row(stage: Stage, what: str, exponent: float, most: float) -> dict[str, Any]:
