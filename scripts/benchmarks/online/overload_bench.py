@@ -147,9 +147,11 @@ def _outcome(times: float, seconds: float, records: Sequence[Record], phase: int
         for record in after
         if record.status != 200 or record.degraded or record.took > NORMAL_SECONDS
     ]
+    half, tail = np.quantile(took, [0.5, 0.99]).tolist()
     return Outcome(
         times,
-        *(float(value) for value in np.quantile(took, [0.5, 0.99])),
+        half,
+        tail,
         goodput=len(answered) / seconds,
         rungs=dict(Counter(code for record in answered for code in record.degraded or ("full",))),
         statuses=dict(Counter(record.status for record in during)),
@@ -188,7 +190,7 @@ def _load(settings: Settings, port: int, core: int, users: int, phases: Sequence
         plan_file, records_file = Path(folder) / "plan.json", Path(folder) / "records.json"
         plan_file.write_text(json.dumps(plan), "utf-8")
         program = Path(__file__).with_name("open_loop.py")
-        command = [sys.executable, program, str(port), str(core), plan_file, records_file]
+        command = [sys.executable, str(program), str(port), str(core), str(plan_file), str(records_file)]
         subprocess.run(command, check=True, timeout=MOST_SECONDS)
         found = json.loads(records_file.read_text("utf-8"))
     return [Record(**{**record, "degraded": _rung(record["degraded"])}) for record in found]
