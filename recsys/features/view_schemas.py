@@ -87,6 +87,11 @@ def instant_column(micros: IntArray) -> Column:
     return pa.array(micros).cast(INSTANT)
 
 
+def micros_of(column: Column) -> IntArray:
+    """The microseconds since 1970 of a column of instants without gaps, as `instant_column` makes it."""
+    return np.asarray(column.cast(pa.int64()).to_numpy(), np.int64)
+
+
 def list_column(values: npt.NDArray[np.generic], offsets: IntArray, item_type: pa.DataType) -> Column:
     """Row r is `values[offsets[r]:offsets[r + 1]]`."""
     return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), pa.array(values, item_type))

@@ -12,7 +12,7 @@ from recsys.arrays import IntArray
 
 STEPS = tuple(Step)
 CODES = {step: code for code, step in enumerate(STEPS)}
-_STEP_OF_CODE = np.array(STEPS, object)
+STEP_OF_CODE = np.array(STEPS, object)
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +53,7 @@ class CampaignSteps(Mapping[str, Step]):
     @cached_property
     def _by_name(self) -> dict[str, Step]:
         names = self.campaign_ids[self.numbers].tolist()
-        return dict(zip(names, _STEP_OF_CODE[self.codes].tolist(), strict=True))
+        return dict(zip(names, STEP_OF_CODE[self.codes].tolist(), strict=True))
 
 
 NO_STEPS = CampaignSteps(np.zeros(0, object), np.zeros(0, np.int64), np.zeros(0, np.int64))

@@ -11,13 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from recsys.ads.campaigns.targets import Surface
-from recsys.ads.delivery.campaign_steps import STEPS, CampaignSteps
+from recsys.ads.delivery.campaign_steps import STEP_OF_CODE, STEPS, CampaignSteps
 from recsys.ads.delivery.steps import Step
 from recsys.arrays import IntArray
 from recsys.instants import as_utc
 
 HOUR = timedelta(hours=1)
-_STEP_OF_CODE = np.array(STEPS, object)
 FLUSH_SECONDS = 1.0  # how often counts are written: what a killed process loses
 SILENT_SECONDS = 60.0  # a process that wrote nothing for so long, and did not say that it ended, was killed
 
@@ -114,7 +113,7 @@ class _Tally:
         found: Counter[tuple[str, Step]] = Counter()
         for names, counts in self.steps.values():
             rows, codes = np.nonzero(counts)
-            keys = zip(names[rows].tolist(), _STEP_OF_CODE[codes].tolist(), strict=True)
+            keys = zip(names[rows].tolist(), STEP_OF_CODE[codes].tolist(), strict=True)
             found.update(dict(zip(keys, counts[rows, codes].tolist(), strict=True)))
         return found
 

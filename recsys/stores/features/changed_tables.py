@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Self
@@ -27,7 +27,7 @@ from recsys.features.windows import LONGEST_DAYS
 from recsys.instants import NEVER
 from recsys.stores.features.event_buckets import EventBuckets, bucket_count, computed
 from recsys.stores.lake.event_lake import JoinedLake
-from recsys.stores.lake.event_parts import count_events, parts_as_happened
+from recsys.stores.lake.event_parts import count_events, parts_as_happened, whole_days
 
 _SCHEMA = pa.schema([EVENT_SCHEMA.field(name) for name in EVENT_COLUMNS_READ])
 _KEYS = {columns.USER_ACTIVITY: columns.USER_ID, columns.ITEM_ENGAGEMENT: columns.ITEM_ID}
@@ -95,8 +95,7 @@ class ChangedTables:
     def _concerned(self) -> dict[str, _Concerned]:
         read = [pa.Table.from_batches([], _SCHEMA)]
         for day in self._days:
-            start = datetime.combine(day, time(0), UTC)
-            read.append(self._lake.read_as_happened(EVENT_COLUMNS_READ, start, start + timedelta(days=1)))
+            read.append(self._lake.read_as_happened(EVENT_COLUMNS_READ, *whole_days(day, day)))
         events = pa.concat_tables(read)
         return {view: _concerned_by(view, read_log(_EVENTS[view](events))) for view in self._views}
 

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date
 from typing import Any
 
 import pyarrow.compute as pc
@@ -11,7 +11,7 @@ from recsys import columns
 from recsys.home import HomePaths
 from recsys.stores.features.inputs import EVENT_VIEWS, Inputs, grown_days
 from recsys.stores.lake.event_lake import JoinedLake, open_lake
-from recsys.stores.lake.event_parts import count_events
+from recsys.stores.lake.event_parts import count_events, whole_days
 
 LEAST_EVENTS = 200_000  # with fewer all rows are a second's work
 MOST_SHARE = 0.05  # of the events may be on days that grew: beyond, all rows anew cost little more
@@ -56,9 +56,8 @@ def _are_few(days: tuple[date, ...], sizes: Mapping[date, int]) -> bool:
 
 def _has_searches(lake: JoinedLake, days: tuple[date, ...]) -> bool:
     for day in days:
-        start = datetime.combine(day, time(0), UTC)
         for each in lake.lakes:
-            kinds = each.read([columns.KIND], start, start + timedelta(days=1))[columns.KIND]
+            kinds = each.read([columns.KIND], *whole_days(day, day))[columns.KIND]
             if pc.any(pc.equal(kinds, columns.SEARCH)).as_py():
                 return True
     return False

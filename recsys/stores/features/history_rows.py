@@ -24,7 +24,7 @@ from recsys.features.user_actions import (
     UserInstants,
     windows_until,
 )
-from recsys.features.view_schemas import VIEW_SCHEMAS, instant_column, list_column
+from recsys.features.view_schemas import VIEW_SCHEMAS, instant_column, list_column, micros_of
 from recsys.home import HomePaths
 from recsys.instants import NEVER
 from recsys.stores.features.withdrawn_rows import marked_actions, newest_instants
@@ -208,7 +208,7 @@ class _Group:
         codes = users.indices.to_numpy()
         begins = np.flatnonzero(np.append(True, codes[1:] != codes[:-1]))
         self.names: Column = users.dictionary.take(pa.array(codes[begins]))
-        self.rows = UserInstants(np.append(begins, len(codes)), _micros(keys[columns.EVENT_TIMESTAMP]))
+        self.rows = UserInstants(np.append(begins, len(codes)), micros_of(keys[columns.EVENT_TIMESTAMP]))
 
     def _read(self, names: list[str]) -> pa.Table:
         try:
@@ -274,7 +274,3 @@ def _features_table(windows: HistoryWindows) -> pa.Table:
         },
         schema=_FEATURES,
     )
-
-
-def _micros(column: Column) -> IntArray:
-    return np.asarray(column.cast(pa.int64()).to_numpy(), np.int64)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date
 from functools import cache, cached_property
 from itertools import chain
 from typing import Self, TypeVar
@@ -36,7 +36,7 @@ from recsys.stores.features.changed_tables import ChangedTables
 from recsys.stores.features.event_buckets import EventBuckets, bucket_count, computed
 from recsys.stores.lake.dataset_files import is_catalog_alone, load_item_versions, load_items
 from recsys.stores.lake.event_lake import JoinedLake, open_lake
-from recsys.stores.lake.event_parts import count_events, parts_as_happened
+from recsys.stores.lake.event_parts import count_events, parts_as_happened, whole_days
 
 Made = TypeVar("Made")
 
@@ -184,8 +184,7 @@ class ViewTables:
         its rows were made.
         """
         for day in self._lake.days():
-            start = datetime.combine(day, time(0), UTC)
-            log = read_log(self._lake.read_as_happened(EVENT_COLUMNS_READ, start, start + timedelta(days=1)))
+            log = read_log(self._lake.read_as_happened(EVENT_COLUMNS_READ, *whole_days(day, day)))
             if len(log):
                 return int(log.at[0]) - DAY, self._created_at
         return self._created_at - DAY, self._created_at

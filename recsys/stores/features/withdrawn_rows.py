@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from recsys import columns
 from recsys.arrays import IntArray, combined
 from recsys.features.user_actions import USER_ACTIONS_SCHEMA, UserInstants, marks
-from recsys.features.view_schemas import INSTANT
+from recsys.features.view_schemas import INSTANT, micros_of
 from recsys.instants import NEVER
 
 AT = columns.EVENT_TIMESTAMP
@@ -101,7 +101,7 @@ def marked_actions(
         before: of `newest_instants`.
     """
     place_of = {user: place for place, user in enumerate(before[columns.USER_ID].to_pylist())}
-    newest, gone = _micros(before[AT]), np.ones(len(before), bool)
+    newest, gone = micros_of(before[AT]), np.ones(len(before), bool)
     for block in blocks:
         users, last = _newest_of(block, now)
         place = np.fromiter((place_of.get(user, -1) for user in users.to_pylist()), np.int64, len(users))
@@ -117,7 +117,7 @@ def _newest_of(block: pa.Table, now: int) -> tuple[Any, IntArray]:
     users = combined(block[columns.USER_ID]).dictionary_encode()  # in the order of their rows
     codes = users.indices.to_numpy()
     first = np.searchsorted(codes, np.arange(len(users.dictionary) + 1))
-    rows = UserInstants(first, _micros(block[AT]))
+    rows = UserInstants(first, micros_of(block[AT]))
     ends = rows.ends_within(-NEVER, now)
     last = np.full(len(users.dictionary), -NEVER)
     last[rows.user[ends - 1]] = rows.at[ends - 1]
@@ -129,10 +129,6 @@ def _with_marks(block: pa.Table, lost: pa.Table, created_at: int) -> pa.Table:
         return block
     added = marks(combined(lost[columns.USER_ID]), combined(lost[AT]), created_at)
     return pa.concat_tables([block, added]).sort_by([(columns.USER_ID, "ascending"), (AT, "ascending")])
-
-
-def _micros(column: Any) -> IntArray:
-    return np.asarray(column.cast(pa.int64()).to_numpy(), np.int64)
 
 
 def _rows_of(file: Path, schema: pa.Schema, entities: Any) -> pa.Table:

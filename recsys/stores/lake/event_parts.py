@@ -20,6 +20,16 @@ _DAY = timedelta(days=1)
 _Range = tuple[datetime, datetime]
 
 
+def whole_days(first: date, last: date) -> tuple[datetime, datetime]:
+    """The midnights, in UTC, at which `first` begins and `last` ends.
+
+    >>> [each.isoformat() for each in whole_days(date(2026, 5, 1), date(2026, 5, 1))]
+    ['2026-05-01T00:00:00+00:00', '2026-05-02T00:00:00+00:00']
+    """
+    begin, end = (datetime.combine(day, time(0), UTC) for day in (first, last))
+    return begin, end + _DAY
+
+
 def count_events(lake: JoinedLake) -> dict[date, int]:
     """How many events each day has at most: those that are in two lakes count twice. Reads no row."""
     sizes: dict[date, int] = {}
@@ -154,8 +164,4 @@ def _ranges(sizes: Mapping[date, int], most: int) -> list[_Range]:
         else:
             runs.append((day, day))
             held = sizes[day]
-    return [(_midnight(begin), _midnight(end) + _DAY) for begin, end in runs]
-
-
-def _midnight(day: date) -> datetime:
-    return datetime.combine(day, time(0), UTC)
+    return [whole_days(begin, end) for begin, end in runs]

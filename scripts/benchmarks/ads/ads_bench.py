@@ -16,6 +16,7 @@ from statistics import median
 import httpx
 import numpy as np
 from online import random_shop
+from online.bounded_row import bounded_row
 from online.served_process import cpu_seconds, serving
 
 from recsys.ads.campaigns.account import Account
@@ -55,8 +56,8 @@ def rows() -> list[dict[str, object]]:
     cpu, half, tail = (median(values) for values in zip(*rounds, strict=True))
     note(f"p50 {half:.1f}, p99 {tail:.1f} ms; {cpu:.1f} ms CPU of the whole service a request")
     return [
-        _row("ads-p50", half, MOST_P50_MS, AIM_P50_MS),
-        _row("ads-p99", tail, MOST_P99_MS, AIM_P99_MS),
+        bounded_row("ads-p50", "ms", half, MOST_P50_MS, AIM_P50_MS),
+        bounded_row("ads-p99", "ms", tail, MOST_P99_MS, AIM_P99_MS),
     ]
 
 
@@ -142,17 +143,3 @@ async def _load(address: str, seconds: float, seed: int) -> list[float]:
             return took
 
         return list(await asyncio.gather(*(ask(place, int(group)) for place, group in enumerate(groups))))
-
-
-def _row(name: str, ours: float, at_least: float, aim: float) -> dict[str, object]:
-    return {
-        "name": name,
-        "unit": "ms",
-        "ours": ours,
-        "peer": None,
-        "peer_value": None,
-        "ratio": None,
-        "at_least": at_least,
-        "aim": aim,
-        "ok": ours <= at_least,
-    }

@@ -28,6 +28,7 @@ from recsys.stores.stream.open import open_stream
 
 # Relative, for the tests play a short overload too.
 from . import random_shop
+from .bounded_row import bounded_row
 from .open_loop import Phase, Record
 from .served_process import serving
 
@@ -88,7 +89,8 @@ def rows() -> list[dict[str, object]]:
             found = measure(settings, address, other, USERS)
     note(f"overload: {json.dumps(asdict(found))}")
     latencies = [
-        _row(f"overload-{each.times:g}x-p99", "ms", 1e3 * each.p99, 150.0, 100.0) for each in found.outcomes
+        bounded_row(f"overload-{each.times:g}x-p99", "ms", 1e3 * each.p99, 150.0, 100.0)
+        for each in found.outcomes
     ]
     slowest = max(each.normal_seconds for each in found.outcomes)
     odd = sum(
@@ -99,9 +101,9 @@ def rows() -> list[dict[str, object]]:
     )
     return [
         *latencies,
-        _row("overload-recovery", "s", slowest, 1.0, 0.5),
-        _row("overload-other-statuses", "answers", float(odd), 0.0, 0.0),
-        _row("overload-lost-events", "events", float(found.lost), 0.0, 0.0),
+        bounded_row("overload-recovery", "s", slowest, 1.0, 0.5),
+        bounded_row("overload-other-statuses", "answers", float(odd), 0.0, 0.0),
+        bounded_row("overload-lost-events", "events", float(found.lost), 0.0, 0.0),
     ]
 
 
@@ -211,17 +213,3 @@ def _first_core() -> Iterator[tuple[int, int]]:
         yield first, last
     finally:
         os.sched_setaffinity(0, before)
-
-
-def _row(name: str, unit: str, ours: float, at_least: float, aim: float) -> dict[str, object]:
-    return {
-        "name": name,
-        "unit": unit,
-        "ours": ours,
-        "peer": None,
-        "peer_value": None,
-        "ratio": None,
-        "at_least": at_least,
-        "aim": aim,
-        "ok": ours <= at_least,
-    }

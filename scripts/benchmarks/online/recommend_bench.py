@@ -15,6 +15,7 @@ import httpx
 import numpy as np
 
 from online import random_shop
+from online.bounded_row import bounded_row
 from online.served_process import cpu_seconds, serving
 from recsys.config import Settings, load_settings
 
@@ -37,9 +38,9 @@ def rows() -> list[dict[str, object]]:
             rounds = [_round(address, pid, number) for number in range(1, ROUNDS + 1)]
     cpu, half, tail = (median(values) for values in zip(*rounds, strict=True))
     return [
-        _row("recommend-cpu", "ms CPU a request", cpu, at_least=12.0, aim=5.0),
-        _row("recommend-p50", "ms", half, at_least=30.0, aim=10.0),
-        _row("recommend-p99", "ms", tail, at_least=60.0, aim=20.0),
+        bounded_row("recommend-cpu", "ms CPU a request", cpu, at_least=12.0, aim=5.0),
+        bounded_row("recommend-p50", "ms", half, at_least=30.0, aim=10.0),
+        bounded_row("recommend-p99", "ms", tail, at_least=60.0, aim=20.0),
     ]
 
 
@@ -74,17 +75,3 @@ async def _load(address: str, seconds: float, seed: int) -> list[float]:
             return took
 
         return list(await asyncio.gather(*(ask(place, int(user)) for place, user in enumerate(users))))
-
-
-def _row(name: str, unit: str, ours: float, at_least: float, aim: float) -> dict[str, object]:
-    return {
-        "name": name,
-        "unit": unit,
-        "ours": ours,
-        "peer": None,
-        "peer_value": None,
-        "ratio": None,
-        "at_least": at_least,
-        "aim": aim,
-        "ok": ours <= at_least,
-    }

@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from online import random_shop
+from online.bounded_row import bounded_row
 from online.feature_rows import item_rows, user_rows
 from recsys.config import Settings, load_settings
 from recsys.instants import utc_now
@@ -30,7 +31,10 @@ def rows() -> list[dict[str, object]]:
         with random_shop.open_shop(settings, items=100, users=10):
             user = _bytes(settings, user_rows(COUNT, now), already=10)
             item = _bytes(settings, item_rows(COUNT, now), already=100)
-    return [_row("redis-memory-user", user), _row("redis-memory-item", item)]
+    return [
+        bounded_row("redis-memory-user", "bytes", user, AT_LEAST, AIM),
+        bounded_row("redis-memory-item", "bytes", item, AT_LEAST, AIM),
+    ]
 
 
 def _bytes(settings: Settings, tables: dict[str, pa.Table], already: int) -> float:
@@ -48,20 +52,6 @@ def _bytes(settings: Settings, tables: dict[str, pa.Table], already: int) -> flo
     if added not in range(count * len(tables), count * len(tables) + 10):
         raise RuntimeError(f"{added} keys for {count} entities in {len(tables)} views")
     return float(grown / count)
-
-
-def _row(name: str, ours: float) -> dict[str, object]:
-    return {
-        "name": name,
-        "unit": "bytes",
-        "ours": ours,
-        "peer": None,
-        "peer_value": None,
-        "ratio": None,
-        "at_least": AT_LEAST,
-        "aim": AIM,
-        "ok": ours <= AT_LEAST,
-    }
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from online.bounded_row import bounded_row
 
 from recsys.cli.output import note
 from recsys.retrieval.lexical.build import build_index, copy_index
@@ -25,7 +26,6 @@ from recsys.retrieval.lexical.writer import LexicalWriter
 from search.titles import made_queries, made_titles
 
 TITLES, QUERIES, WARMING, COUNT, UPDATES = 500_000, 500, 1_500, 100, 1_000
-_NO_PEER = {"peer": None, "peer_value": None, "ratio": None}
 
 
 def rows() -> list[dict[str, Any]]:
@@ -40,8 +40,8 @@ def rows() -> list[dict[str, Any]]:
         with LexicalWriter(Path(root, "copy")) as writer:
             queries = made_queries(titles, QUERIES)
             found = [_lexical_row(writer.view, titles, queries, Path(root))]
-            found.append(_bounded("index-lexical", "s CPU", built, 60, 10))
-            found.append(_bounded("index-update", "s", _update_seconds(writer, titles, queries), 2, 0.5))
+            found.append(bounded_row("index-lexical", "s CPU", built, 60, 10))
+            found.append(bounded_row("index-update", "s", _update_seconds(writer, titles, queries), 2, 0.5))
         shutil.rmtree(folder)
     return found
 
@@ -65,7 +65,7 @@ def _lexical_row(
     note(f"lexical: p50 {p50:.2f}, p99 {p99:.2f} ms CPU; FTS5: p50 {np.median(others):.2f}")
     peer.close()
     return {
-        **_bounded("lexical", "ms CPU a query", float(p50), 1.5, 0.8),
+        **bounded_row("lexical", "ms CPU a query", float(p50), 1.5, 0.8),
         "peer": "SQLite FTS5, bm25",
         "peer_value": float(np.median(others)),
         "ratio": None,
@@ -121,11 +121,6 @@ def _update_seconds(writer: LexicalWriter, titles: Sequence[str], queries: Seque
     for reader in readers:
         reader.join()
     return float(np.median(taken))
-
-
-def _bounded(name: str, unit: str, ours: float, at_least: float, aim: float) -> dict[str, Any]:
-    bounds = {"at_least": at_least, "aim": aim, "ok": ours <= at_least}
-    return {"name": name, "unit": unit, "ours": ours, **_NO_PEER, **bounds}
 
 
 def _seconds(work: Callable[[], Any]) -> float:

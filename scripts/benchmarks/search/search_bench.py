@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 import numpy as np
+from online.bounded_row import bounded_row
 from online.served_process import cpu_seconds, serving
 
 from recsys.config import Settings, load_settings
@@ -43,10 +44,10 @@ def rows() -> list[dict[str, object]]:
     cpu, half, tail = (median(values) for values in zip(*rounds, strict=True))
     suggest_tail = median(1e3 * float(np.quantile(latencies, 0.99)) for latencies in suggested)
     return [
-        _row("search-cpu", "ms CPU a request", cpu, at_least=25.0, aim=8.0),
-        _row("search-p50", "ms", half, at_least=25.0, aim=8.0),
-        _row("search-p99", "ms", tail, at_least=80.0, aim=25.0),
-        _row("suggest-p99", "ms", suggest_tail, at_least=20.0, aim=5.0),
+        bounded_row("search-cpu", "ms CPU a request", cpu, at_least=25.0, aim=8.0),
+        bounded_row("search-p50", "ms", half, at_least=25.0, aim=8.0),
+        bounded_row("search-p99", "ms", tail, at_least=80.0, aim=25.0),
+        bounded_row("suggest-p99", "ms", suggest_tail, at_least=20.0, aim=5.0),
     ]
 
 
@@ -118,17 +119,3 @@ def _titles(settings: Settings) -> list[str]:
 def _users(settings: Settings) -> list[str]:
     table = open_lake(settings.paths).read(["user_id"])
     return table["user_id"].unique().to_pylist()[:USERS] or ["visitor"]
-
-
-def _row(name: str, unit: str, ours: float, at_least: float, aim: float) -> dict[str, object]:
-    return {
-        "name": name,
-        "unit": unit,
-        "ours": ours,
-        "peer": None,
-        "peer_value": None,
-        "ratio": None,
-        "at_least": at_least,
-        "aim": aim,
-        "ok": ours <= at_least,
-    }

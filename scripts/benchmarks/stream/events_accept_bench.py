@@ -10,6 +10,7 @@ from uuid import uuid4
 import httpx
 import orjson
 from online import random_shop
+from online.bounded_row import bounded_row
 from online.served_process import serving
 
 from recsys.config import Settings, load_settings
@@ -38,19 +39,7 @@ def rows() -> list[dict[str, object]]:
             asyncio.run(_load(address, WARM_UP_SECONDS))
             rates = [asyncio.run(_load(address, SECONDS)) for _ in range(ROUNDS)]
     ours = median(rates)
-    return [
-        {
-            "name": "events-accept",
-            "unit": "events/s",
-            "ours": ours,
-            "peer": None,
-            "peer_value": None,
-            "ratio": None,
-            "at_least": 3000.0,
-            "aim": 10_000.0,
-            "ok": ours >= 3000.0,
-        }
-    ]
+    return [bounded_row("events-accept", "events/s", ours, 3000.0, 10_000.0)]
 
 
 async def _load(address: str, seconds: float) -> float:

@@ -9,6 +9,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from online.bounded_row import bounded_row
+
 from recsys.config import Settings, load_settings
 from recsys.instants import now_micros
 from recsys.stores.redis.shop_claim import connect
@@ -39,8 +41,8 @@ def rows() -> list[dict[str, object]]:
     if found.count != int(SECONDS * RATE):
         raise RuntimeError(f"{found.count} waits were counted of {int(SECONDS * RATE)} events")
     return [
-        _row("freshness-p50", found.p50_ms, at_least=100.0, aim=20.0),
-        _row("freshness-p99", found.p99_ms, at_least=1000.0, aim=200.0),
+        bounded_row("freshness-p50", "ms", found.p50_ms, at_least=100.0, aim=20.0),
+        bounded_row("freshness-p99", "ms", found.p99_ms, at_least=1000.0, aim=200.0),
     ]
 
 
@@ -67,20 +69,6 @@ def _forget(settings: Settings) -> None:
         redis: Any = client
         for key in redis.scan_iter(f"{PREFIX}:waited:*"):
             redis.delete(key)
-
-
-def _row(name: str, ours: float, at_least: float, aim: float) -> dict[str, object]:
-    return {
-        "name": name,
-        "unit": "ms",
-        "ours": ours,
-        "peer": None,
-        "peer_value": None,
-        "ratio": None,
-        "at_least": at_least,
-        "aim": aim,
-        "ok": ours <= at_least,
-    }
 
 
 if __name__ == "__main__":
