@@ -195,5 +195,8 @@ def test_analysis_is_linear_in_the_length(part: str) -> None:
         ANALYZER.query_words(text)
         return time.process_time() - before
 
-    seconds(10)
-    assert seconds(20_000) < 2
+    def least(times: int) -> float:  # other processes make a run slower, never quicker
+        return min(seconds(times) for _ in range(3))
+
+    least(10)
+    assert least(8 * 2000) < 30 * least(2000)  # 8 times were it linear, 64 were it quadratic

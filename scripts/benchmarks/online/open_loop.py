@@ -18,6 +18,7 @@ import numpy as np
 
 FAILED = 0  # the status of a request whose connection broke
 MOST_CONNECTIONS = 240
+MOST_IDLE_SECONDS = 2.0  # the service closes an idle connection after 5
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,18 @@ class _Connection(asyncio.Protocol):
         self._buffer = bytearray()
         self._waiting: asyncio.Future[_Answer] | None = None
         self._transport: asyncio.Transport | None = None
-        self.closed = False
+        self._answered = 0.0
+        self._closed = False
+
+    @property
+    def usable(self) -> bool:
+        """Whether the service surely keeps it for the next request."""
+        return not self._closed and time.perf_counter() - self._answered < MOST_IDLE_SECONDS
+
+    def close(self) -> None:
+        """Ends the connection."""
+        assert self._transport is not None
+        self._transport.close()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keeps what is written to."""
@@ -80,11 +92,12 @@ class _Connection(asyncio.Protocol):
         length = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0])
         if len(rest) >= length and self._waiting is not None and not self._waiting.done():
             self._buffer.clear()
+            self._answered = time.perf_counter()
             self._waiting.set_result(_Answer(int(head[9:12]), head, rest[:length]))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Fails the request that waits."""
-        self.closed = True
+        self._closed = True
         if self._waiting is not None and not self._waiting.done():
             self._waiting.set_result(_Answer(FAILED, b"", b""))
 
@@ -101,7 +114,8 @@ class _Client:
         """The answer, of an idle connection or a new one."""
         async with self._room:
             connection = self._idle.pop() if self._idle else None
-            while connection is not None and connection.closed:
+            while connection is not None and not connection.usable:
+                connection.close()
                 connection = self._idle.pop() if self._idle else None
             try:
                 if connection is None:
