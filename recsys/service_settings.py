@@ -98,6 +98,15 @@ class AccessSettings(Section):
     rotation_hours: float = Field(24.0, ge=0, description="that a rotated key stays valid beside the new one")
 
 
+class AdPricesSettings(Section):
+    """Prices of the ads of one surface; what is null is as for all ads."""
+
+    price_rule: Literal["gsp", "vcg", "first"] | None = None
+    reserve_cpc_micros: int | None = Field(None, ge=1, le=2**51)
+    reserve_cpm_micros: int | None = Field(None, ge=1, le=2**51)
+    reserve_cpa_micros: int | None = Field(None, ge=1, le=2**51)
+
+
 class AdsSettings(Section):
     """Ads: how they are chosen, priced and placed, what budgets hold, and what is invalid traffic."""
 
@@ -116,6 +125,9 @@ class AdsSettings(Section):
     reserve_cpc_micros: int = Field(10_000, ge=1, le=2**51, description="least price of a click")
     reserve_cpm_micros: int = Field(100_000, ge=1, le=2**51, description="of 1,000 viewable impressions")
     reserve_cpa_micros: int = Field(100_000, ge=1, le=2**51, description="least price of a purchase")
+    prices: dict[Literal["home", "search", "category", "product"], AdPricesSettings] = Field(
+        {}, description="a surface's own price_rule and reserves: [ads.prices.search]"
+    )
     most_per_account: int | None = Field(2, ge=1, description="slots of an answer; null = no bound")
     click_worth_micros: int = Field(
         100_000, ge=0, description="what a click is worth to the shop that nobody pays for"

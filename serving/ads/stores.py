@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from contextlib import ExitStack
 from datetime import datetime, timedelta
 
-from recsys.ads.auction.placement import PriceRule, Reserves
+from recsys.ads.auction.surface_prices import surface_prices
 from recsys.ads.blending.rules import PageRules
 from recsys.ads.delivery.counts import DeliveryCounts
 from recsys.ads.exploration.rule import ExplorationRule
@@ -92,8 +92,7 @@ def periods_around(now: datetime) -> Collection[str]:
 def selection_rules(settings: AdsSettings) -> SelectionRules:
     """What the settings say of auctions."""
     return SelectionRules(
-        PriceRule(settings.price_rule),
-        Reserves(settings.reserve_cpc_micros, settings.reserve_cpm_micros, settings.reserve_cpa_micros),
+        surface_prices(settings),
         settings.most_per_account,
         least_relevance=settings.least_relevance,
         quality_exponent=settings.quality_exponent,

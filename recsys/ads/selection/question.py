@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from recsys.ads.auction.outcome import FilledSlot
-from recsys.ads.auction.placement import PriceRule, Reserves
+from recsys.ads.auction.surface_prices import SurfacePrices
 from recsys.ads.blending.memory import PageMemory
 from recsys.ads.campaigns.account import Account
 from recsys.ads.campaigns.campaign import Campaign, Line
@@ -42,14 +42,14 @@ class SelectionRules:
     """What a shop sets for all of its ads; see `Placement`.
 
     Attributes:
+        prices: rule and reserves, by surface.
         least_relevance: ads below it stay away.
         quality_exponent: an ad's quality is its relevance x attraction to this power: above 0, what is
             clicked more goes before what pays more.
         exploration, warm_up: how ads are explored that little is known of, and which of them how far.
     """
 
-    price_rule: PriceRule = PriceRule.GSP
-    reserves: Reserves = field(default_factory=Reserves)
+    prices: SurfacePrices = field(default_factory=SurfacePrices)
     most_per_account: int | None = None
     most_reruns: int = 16
     least_relevance: float = 0.0

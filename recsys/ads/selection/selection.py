@@ -198,11 +198,11 @@ class _Auction:
     def run(self, seed: int) -> tuple[SelectedSlot, ...]:
         """The slots that were won; notes at which step each ad left."""
         candidates = self._candidates()
-        rules = self.rules
+        rules, prices = self.rules, self.rules.prices.on(self.question.context.surface)
         placement = Placement(
             self.question.examination,
-            rules.price_rule,
-            rules.reserves,
+            prices.rule,
+            prices.reserves,
             rules.most_per_account,
             rules.most_reruns,
         )

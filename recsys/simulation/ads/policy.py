@@ -1,9 +1,12 @@
 """What an operator may change about ads, and the two policies that others are compared with."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from recsys.ads.auction.placement import PriceRule, Reserves
+from recsys.ads.auction.surface_prices import Prices, SurfacePrices, surface_prices
+from recsys.ads.campaigns.targets import Surface
 from recsys.errors import ConfigError
 from recsys.service_settings import AdsSettings
 
@@ -18,7 +21,8 @@ class AdPolicy:
     """How ads are chosen, priced and paced.
 
     Attributes:
-        price_rule, reserves, most_per_account: of the placement.
+        price_rule, reserves, most_per_account: of the placement. prices: rule and reserves of a surface that
+            has its own.
         quality_exponent: an ad's quality is its attraction to this power, over the shop's mean attraction. 0
             orders by expected revenue; above it, what is clicked more goes before what pays more.
         pacing: `plan` follows the plan of the day by taking part less often, and by lower bids where the
@@ -40,6 +44,7 @@ class AdPolicy:
     name: str
     price_rule: PriceRule = PriceRule.GSP
     reserves: Reserves = field(default_factory=Reserves)
+    prices: Mapping[Surface, Prices] = field(default_factory=dict, hash=False)
     most_per_account: int | None = None
     quality_exponent: float = 0.0
     pacing: Pacing = "plan"
@@ -52,6 +57,11 @@ class AdPolicy:
     predictor_bias: float = 1.0
     predictor_noise: float = 0.3
     predictor_views: int = 2000
+
+    @property
+    def surface_prices(self) -> SurfacePrices:
+        """Rule and reserves of each surface."""
+        return SurfacePrices(Prices(self.price_rule, self.reserves), self.prices)
 
     def __post_init__(self) -> None:
         bounds = {
@@ -73,10 +83,12 @@ class AdPolicy:
 
 def default_policy(settings: AdsSettings) -> AdPolicy:
     """What the settings say: what runs now."""
+    prices = surface_prices(settings)
     return AdPolicy(
         DEFAULT,
-        PriceRule(settings.price_rule),
-        Reserves(settings.reserve_cpc_micros, settings.reserve_cpm_micros, settings.reserve_cpa_micros),
+        prices.default.rule,
+        prices.default.reserves,
+        prices.of_surface,
         settings.most_per_account,
         quality_exponent=settings.quality_exponent,
         exploration=settings.exploration,

@@ -9,6 +9,7 @@ from recsys.ads.auction.candidates import Candidates, PricingCode
 from recsys.ads.auction.outcome import Outcome
 from recsys.ads.auction.placement import Placement
 from recsys.ads.campaigns.bidding import MostClicks, Pricing
+from recsys.ads.campaigns.targets import SURFACES
 from recsys.ads.pacing.budget_gate import (
     BudgetGate,
     HoldRequest,
@@ -62,9 +63,8 @@ class AdServer:
         self._market, self._policy = market, policy
         self._gate, self._controllers, self._billing = gate, controllers, billing
         self._exploring = exploring
-        self.placement = Placement(
-            market.truth.examination, policy.price_rule, policy.reserves, policy.most_per_account
-        )
+        self._examination = market.truth.examination
+        self._placements = _placements(market, policy)
         ads = market.ads
         self._bids: IntArray = np.maximum(ads.bid_micros * policy.bid_percent // 100, 1)
         self._pricing: list[Pricing] = [PRICINGS[PricingCode(code)] for code in ads.pricing.tolist()]
@@ -99,10 +99,11 @@ class AdServer:
         asked = _Asked(self, number, int(requests.shopper[row]), predicted.expected[row])
         worlds = self._exploring.worlds(candidates, predicted, number, at)
         ranked = replace(candidates, attraction=worlds.attraction) if len(worlds) > 1 else candidates
-        outcome = run_auction(ranked, self.placement, number, asked.reserve)
+        placement = self._placements[page]
+        outcome = run_auction(ranked, placement, number, asked.reserve)
         won = [slot.row for slot in outcome.slots]
         unable = np.flatnonzero(np.isin(rows, asked.refused)).tolist() if asked.refused else []
-        shown.explored += self._exploring.note(worlds, candidates, self.placement, number, won, unable, at)
+        shown.explored += self._exploring.note(worlds, candidates, placement, number, won, unable, at)
         self._show(requests, row, at, outcome, asked, predicted, shown)
 
     def _candidates(self, rows: IntArray, attraction: DoubleArray) -> Candidates:
@@ -127,7 +128,7 @@ class AdServer:
     ) -> str | None:
         """The id of the hold of a slot; None where it was refused."""
         campaign_number, pricing = self._campaign[ad], self._pricing[ad]
-        p_event = attraction * self.placement.examination[slot]
+        p_event = attraction * self._examination[slot]
         if pricing == "cpa":
             p_event *= self._p_purchase[ad]
         cost = expected_cost_micros(pricing, price, p_event)
@@ -165,7 +166,7 @@ class AdServer:
             shown.slot.append(slot)
             shown.predicted.append(float(predicted.expected[row, ad]))
             shown.attraction.append(attraction)
-            if requests.look[row, slot] >= self.placement.examination[slot]:
+            if requests.look[row, slot] >= self._examination[slot]:
                 continue
             shown.viewed.append(ad)
             clicked = bool(requests.click[row, ad] < attraction)
@@ -217,6 +218,17 @@ class _Asked:
             return False
         self.hold_ids.append(hold_id)
         return True
+
+
+def _placements(market: Market, policy: AdPolicy) -> list[Placement]:
+    """The placement of each page, by its surface."""
+    prices, examination = policy.surface_prices, market.truth.examination
+    of_surface = {
+        surface: Placement(examination, found.rule, found.reserves, policy.most_per_account)
+        for surface in SURFACES
+        for found in [prices.on(surface)]
+    }
+    return [of_surface[page.request.surface] for page in market.pages]
 
 
 def _lowers_bid(market: Market, policy: AdPolicy) -> BoolArray:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from recsys.ads.auction.surface_prices import surface_prices
 from recsys.ads.blending.memory import PageMemory
 from recsys.ads.campaigns.bidding import Budget, MostClicks, TargetRoas
 from recsys.ads.campaigns.campaign import FrequencyCap, Line
@@ -18,6 +19,7 @@ from recsys.ads.selection.selection import MOST_ADS, select_ads
 from recsys.ads.selection.served import impression_of, served_slot
 from recsys.ads.selection.spending import RunningNumber
 from recsys.errors import StoreUnavailableError
+from recsys.service_settings import AdPricesSettings, AdsSettings
 from tests.ads.selection.small_market import ACME, BOLT, DAY, NOW, FixedPredictor, Market, campaign, question
 
 TEA = campaign("tea", "green")
@@ -254,6 +256,22 @@ def test_a_quality_exponent_puts_what_is_clicked_more_before_what_pays_more() ->
     )
     assert [(slot.item_id, slot.filled.price_micros) for slot in by_revenue.slots] == [("green", 375_000)]
     assert [(slot.item_id, slot.filled.price_micros) for slot in by_clicks.slots] == [("red", 101_193)]
+
+
+def test_a_surface_may_have_a_price_rule_and_reserves_of_its_own() -> None:
+    """Home: second price, 150,000 x .02 / .02. Search: first price, nobody below its reserve of 200,000."""
+    campaigns = [campaign("a", "green", bid=400_000), campaign("b", "red", account=BOLT, bid=150_000)]
+    of_search = AdPricesSettings(price_rule="first", reserve_cpc_micros=200_000)
+    rules = SelectionRules(surface_prices(AdsSettings(prices={"search": of_search})))
+    for surface, expected in (
+        ("home", [("green", 150_000), ("red", 10_000)]),
+        ("search", [("green", 400_000)]),
+    ):
+        asked = question(2)
+        found = Market(campaigns, rules=rules).ask(
+            replace(asked, context=replace(asked.context, surface=surface))
+        )
+        assert [(slot.item_id, slot.filled.price_micros) for slot in found.slots] == expected
 
 
 BIDS = st.lists(st.integers(0, 1_000_000), min_size=1, max_size=8)

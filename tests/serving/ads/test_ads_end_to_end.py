@@ -41,8 +41,10 @@ ITEMS = ("bread", "butter", "wine")
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Iterator[Settings]:
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
     """A home with a bundle in production and campaigns, and a server whose gate a charge worker has built."""
+    # A hold whose answer is late stays held until it ends: a busy machine would change the sums.
+    monkeypatch.setattr("recsys.stores.ads_gate.gate.TIMEOUT_SECONDS", 30.0)
     server = Settings(home=tmp_path / "server")
     redis_server.start_server(server)
     found = Settings.model_validate(

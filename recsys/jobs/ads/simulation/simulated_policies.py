@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any, get_args
 
 from recsys.ads.auction.placement import PriceRule, Reserves
+from recsys.ads.auction.surface_prices import Prices
+from recsys.ads.campaigns.targets import SURFACES, Surface
 from recsys.amounts import parse_amount
 from recsys.errors import ConfigError, did_you_mean
 from recsys.simulation.ads.policy import SIMPLEST, AdPolicy, Exploration, Pacing
@@ -27,6 +29,7 @@ _NUMBERS = (
     "warm_up_share",
 )
 _UNBOUNDED = "all"  # slots that an account may have
+_PRICES = ("price_rule", "reserves")
 _PRICINGS = ("cpc", "cpm", "cpa")
 
 
@@ -40,7 +43,7 @@ def read_simulated_policy(path: Path, default: AdPolicy) -> AdPolicy:
     name = str(values.pop("name", path.stem))
     if name in (default.name, SIMPLEST):
         raise ConfigError(f"{path} has the name {name!r}, which is taken. Give the policy another `name`.")
-    reserves = values.pop("reserves", {})
+    own, prices = values.pop("prices", {}), {key: values.pop(key) for key in _PRICES if key in values}
     known = [field.name for field in fields(AdPolicy)]
     for key in values:
         if key not in known:
@@ -48,7 +51,35 @@ def read_simulated_policy(path: Path, default: AdPolicy) -> AdPolicy:
                 f"{path}: {key!r} is unknown.{did_you_mean(key, known)} Keys: {', '.join(known)}."
             )
     checked = {key: _checked(path, key, value) for key, value in values.items()}
-    return replace(default, name=name, reserves=_reserves(path, reserves, default.reserves), **checked)
+    found = _prices(path, prices, Prices(default.price_rule, default.reserves))
+    return replace(
+        default,
+        name=name,
+        price_rule=found.rule,
+        reserves=found.reserves,
+        prices={**default.prices, **_own_prices(path, own, found)},
+        **checked,
+    )
+
+
+def _own_prices(path: Path, values: object, default: Prices) -> dict[Surface, Prices]:
+    found: dict[Surface, Prices] = {}
+    if not isinstance(values, Mapping):
+        raise ConfigError(f"{path}: prices = {values!r} is no table. Write [prices.search].")
+    for surface, own in values.items():
+        if surface not in SURFACES:
+            raise ConfigError(f"{path}: {surface!r} is no surface. Write one of: {', '.join(SURFACES)}.")
+        if not isinstance(own, Mapping) or not set(own) <= set(_PRICES):
+            raise ConfigError(
+                f"{path}: prices.{surface} = {own!r} has more than price_rule and reserves. Remove it."
+            )
+        found[surface] = _prices(path, own, default)
+    return found
+
+
+def _prices(path: Path, values: Mapping[str, object], default: Prices) -> Prices:
+    rule = _checked(path, "price_rule", values.get("price_rule", default.rule))
+    return Prices(rule, _reserves(path, values.get("reserves", {}), default.reserves))
 
 
 def _checked(path: Path, key: str, value: object) -> Any:

@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from recsys.ads.auction.placement import PriceRule, Reserves
+from recsys.ads.auction.surface_prices import Prices
 from recsys.errors import ConfigError, RecsysError
 from recsys.jobs.ads.simulation.simulated_policies import read_simulated_policy
-from recsys.service_settings import AdsSettings
+from recsys.service_settings import AdPricesSettings, AdsSettings
 from recsys.simulation.ads.policy import AdPolicy, default_policy, simplest_policy
 
 DEFAULT = AdPolicy("default", reserves=Reserves(cpm_micros=7), most_per_account=2, pacing="bid")
@@ -58,6 +59,37 @@ def test_the_default_is_what_the_settings_say_and_the_simplest_has_the_same_auct
     simplest = simplest_policy(default)
     assert (simplest.price_rule, simplest.reserves) == (default.price_rule, default.reserves)
     assert (simplest.pacing, simplest.quality_exponent, simplest.exploration) == ("hours", 0.0, "none")
+
+
+def test_a_surface_has_its_own_prices_over_those_of_the_file(tmp_path: Path) -> None:
+    found = policy(
+        tmp_path,
+        'price_rule = "vcg"\n[reserves]\ncpa = "1"\n'
+        '[prices.search]\nprice_rule = "first"\n[prices.home.reserves]\ncpc = "0.05"\n',
+    ).surface_prices
+    assert found.on("search") == Prices(PriceRule.FIRST, Reserves(1, 7, 1_000_000))
+    assert found.on("home") == Prices(PriceRule.VCG, Reserves(50_000, 7, 1_000_000))
+    assert found.on("product") == Prices(PriceRule.VCG, Reserves(1, 7, 1_000_000))
+
+
+def test_the_default_has_the_prices_of_surfaces_that_the_settings_name() -> None:
+    default = default_policy(AdsSettings(prices={"search": AdPricesSettings(price_rule="first")}))
+    assert default.surface_prices.on("search").rule is PriceRule.FIRST
+    assert default.surface_prices.on("home").rule is PriceRule.GSP
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('prices = "vcg"', "is no table"),
+        ('[prices.shelf]\nprice_rule = "vcg"', "'shelf' is no surface"),
+        ("[prices.search]\nmost_per_account = 1", "more than price_rule and reserves"),
+        ('[prices.search]\nprice_rule = "third"', "'third' is not gsp or vcg or first"),
+    ],
+)
+def test_prices_of_a_surface_that_cannot_be_are_told(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        policy(tmp_path, text)
 
 
 def test_json_says_the_same(tmp_path: Path) -> None:
