@@ -53,7 +53,7 @@ def fill_slate(
     Args:
         read: whether the online store is to be asked.
     """
-    rest = allowed.copy()
+    rest = allowed
     parts: list[Ranked] = []
     reads: list[FeatureRows] = []
     for number in range(MOST_ROUNDS):
@@ -69,8 +69,11 @@ def fill_slate(
         read = rows is not None
         index = found.candidates.index
         parts.append(found.take(passes_now(catalog, index, request.filters, rows)))
+        if not len(index) or sum(map(len, parts)) >= request.k:
+            break
+        rest = rest.copy()  # the caller's own; seldom needed
         rest[index] = False
-        if not len(index) or sum(map(len, parts)) >= request.k or not rest.any():
+        if not rest.any():
             break
     return Filled(concatenate_ranked(parts), concatenate_rows(reads) if reads else None, read)
 

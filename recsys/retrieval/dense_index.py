@@ -77,8 +77,10 @@ class DenseIndex:
             allowed: (N + 1,) only rows where it holds are found.
         """
         query = np.ascontiguousarray(vector, np.float32)
-        mask = np.ones(len(self._vectors), bool) if allowed is None else allowed.copy()
-        mask[0] = False
+        mask = np.ones(len(self._vectors), bool) if allowed is None else allowed
+        if mask[0]:
+            mask = mask.copy() if mask is allowed else mask  # the caller's own
+            mask[0] = False
         found = self._in_cells(query, count, mask, filtered=allowed is not None)
         rows, scores = self._exact(query, mask) if found is None else found
         if 0 < count < len(rows):

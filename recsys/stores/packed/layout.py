@@ -3,7 +3,8 @@
 A row is a fixed block and, where the view has texts or arrays, a variable block after it:
 
     event_at  int64 us | created_at int64 us | numbers | ends uint32 x V | null bits | padding to 8
-    arrays (raw, little-endian), then texts and byte strings, in the order of `ends`
+    arrays (raw, little-endian; of whole numbers in fewer bytes, see `integer_arrays`), then texts and byte
+    strings, in the order of `ends`
 
 Rows of a view without texts and arrays are equally long: K of them joined are one numpy record array,
 and a feature is a strided view on it. The same holds for rows whose variable parts happen to be
@@ -20,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recsys.arrays import BoolArray, IntArray
+from recsys.stores.packed.integer_arrays import pack_integers
 
 # Kinds are the names of Feast's value types; anything that is in none of these tables is stored as
 # the serialized protobuf value.
@@ -32,6 +34,7 @@ SCALARS: dict[str, np.dtype[Any]] = {
     "BOOL": np.dtype("?"),
 }
 ARRAYS = {f"{kind}_LIST": dtype for kind, dtype in SCALARS.items()}
+INTEGER_ARRAYS = tuple(kind for kind, dtype in ARRAYS.items() if dtype.kind == "i")  # kept in fewer bytes
 TEXTS = ("STRING", "BYTES")
 TEXT_LISTS = ("STRING_LIST", "BYTES_LIST")
 
@@ -125,7 +128,8 @@ def pack_rows(
     Args:
         event_at, created_at: (K,) microseconds; `created_at` is 0 where unknown.
         scalars: feature -> (K,) values and a (K,) mask of nulls, or None where there are none.
-        blobs: feature -> K byte strings, None for null. A feature that is in neither is null throughout.
+        blobs: feature -> K byte strings, arrays raw, None for null. A feature that is in neither is null
+            throughout.
     """
     rows = np.zeros(len(event_at), layout.dtype)
     rows["event_at"], rows["created_at"] = event_at, created_at
@@ -140,7 +144,7 @@ def pack_rows(
             nulls[:, layout.null_bit[name]] = null
             empty = np.nan if layout.dtype[f"f:{name}"].kind == "f" else 0
             rows[f"f:{name}"][null] = empty
-    parts = [blobs.get(name) or [None] * len(rows) for name in layout.blobs]
+    parts = [_kept_blobs(layout.kinds[name], blobs.get(name), len(rows)) for name in layout.blobs]
     for place, (name, column) in enumerate(zip(layout.blobs, parts, strict=True)):
         nulls[:, layout.null_bit[name]] = [blob is None for blob in column]
         lengths = np.fromiter((len(blob or b"") for blob in column), np.int64, len(rows))
@@ -151,6 +155,12 @@ def pack_rows(
     if not parts:
         return fixed
     return [b"".join((row, *(blob or b"" for blob in var))) for row, *var in zip(fixed, *parts, strict=True)]
+
+
+def _kept_blobs(kind: str, blobs: Blobs | None, count: int) -> Blobs:
+    if not blobs:
+        return [None] * count
+    return pack_integers(blobs, ARRAYS[kind]) if kind in INTEGER_ARRAYS else blobs
 
 
 def join_texts(texts: Sequence[bytes]) -> bytes:

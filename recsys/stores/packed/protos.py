@@ -100,11 +100,9 @@ def protos_of_rows(rows: PackedRows, name: str) -> list[Any]:
     if kind in SCALARS:
         attribute = _ATTRIBUTES[kind][0]
         values = [proto.Value(**{attribute: value}) for value in rows[name].tolist()]
-        null = rows.null(name)
-        for place in np.flatnonzero(rows.missing if null is None else rows.missing | null):
+        for place in np.flatnonzero(rows.absent(name)):
             values[place] = proto.Value()
         return values
-    there = [blob is not None for blob in rows.blob(name)]
     if kind not in _ATTRIBUTES:
         return [
             proto.Value.FromString(blob) if blob is not None else proto.Value() for blob in rows.blob(name)
@@ -114,8 +112,8 @@ def protos_of_rows(rows: PackedRows, name: str) -> list[Any]:
     if message is not None:
         contents = [message(val=each) for each in contents]
     return [
-        proto.Value(**{attribute: each}) if present else proto.Value()
-        for each, present in zip(contents, there, strict=True)
+        proto.Value() if absent else proto.Value(**{attribute: each})
+        for each, absent in zip(contents, rows.absent(name).tolist(), strict=True)
     ]
 
 

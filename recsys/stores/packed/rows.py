@@ -11,7 +11,17 @@ from feast.infra.online_stores.helpers import compute_versioned_name
 
 from recsys.arrays import BoolArray, IntArray
 from recsys.errors import SchemaMismatchError
-from recsys.stores.packed.layout import ARRAYS, SCALARS, TEXT_LISTS, Blob, Layout, layout_of, split_texts
+from recsys.stores.packed.integer_arrays import unpack_integers
+from recsys.stores.packed.layout import (
+    ARRAYS,
+    INTEGER_ARRAYS,
+    SCALARS,
+    TEXT_LISTS,
+    Blob,
+    Layout,
+    layout_of,
+    split_texts,
+)
 
 
 @dataclass(frozen=True)
@@ -175,8 +185,19 @@ class PackedRows(Mapping[str, npt.NDArray[Any]]):
                 )
         return out
 
+    def absent(self, name: str) -> BoolArray:
+        """(K,) bool, true where a feature is null or its row missing."""
+        null = self.null(name)
+        return self.missing if null is None else self.missing | null
+
     def blob(self, name: str) -> list[Blob]:
-        """K byte strings of a feature of the variable block, None where missing or null."""
+        """K byte strings as `pack_rows` took them, None where missing or null."""
+        blobs, kind = self._kept(name), self.layout.kinds[name]
+        if kind not in INTEGER_ARRAYS:
+            return blobs
+        return [None if blob is None else unpack_integers(blob, ARRAYS[kind]).tobytes() for blob in blobs]
+
+    def _kept(self, name: str) -> list[Blob]:
         place, width = self.layout.blobs.index(name), self.layout.dtype.itemsize
         ends = self._rows["ends"][:, place] + np.uint32(width)
         starts = self._rows["ends"][:, place - 1] + np.uint32(width) if place else np.full_like(ends, width)
@@ -184,9 +205,7 @@ class PackedRows(Mapping[str, npt.NDArray[Any]]):
             None if value is None else value[start:end]
             for value, start, end in zip(self._values, starts.tolist(), ends.tolist(), strict=True)
         ]
-        null = self.null(name)
-        absent = self.missing if null is None else self.missing | null
-        for row in np.flatnonzero(absent):
+        for row in np.flatnonzero(self.absent(name)):
             out[row] = None
         return out
 
@@ -264,17 +283,22 @@ class PackedRows(Mapping[str, npt.NDArray[Any]]):
             return None
         ends = self._rows["ends"][0]
         start = int(ends[place - 1]) if place else 0
-        count = (int(ends[place]) - start) // dtype.itemsize
+        count, rest = divmod(int(ends[place]) - start, dtype.itemsize)
+        if rest:  # whole numbers in fewer bytes
+            return None
         offset = self.layout.dtype.itemsize + start
         shape, strides = (len(self._values), count), (self._stride, dtype.itemsize)
         return np.ndarray(shape, dtype, self._joined, offset, strides)
 
     def _arrays(self, name: str) -> list[npt.NDArray[Any]]:
-        dtype = ARRAYS[self.layout.kinds[name]]
-        return [np.frombuffer(blob or b"", dtype) for blob in self.blob(name)]
+        kind = self.layout.kinds[name]
+        dtype, blobs = ARRAYS[kind], self._kept(name)
+        if kind in INTEGER_ARRAYS:
+            return [unpack_integers(blob or b"", dtype) for blob in blobs]
+        return [np.frombuffer(blob or b"", dtype) for blob in blobs]
 
     def _texts(self, name: str, kind: str) -> Sequence[Any]:
-        blobs = self.blob(name)
+        blobs = self._kept(name)
         if kind == "STRING":
             return [(blob or b"").decode() for blob in blobs]
         if kind in TEXT_LISTS:

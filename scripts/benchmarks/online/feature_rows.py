@@ -16,17 +16,20 @@ _SPAN = 90 * 86_400  # seconds of a history
 _TEXT = "grocery. frozen meals. frozen premium entrees and dinners"  # of usual length
 
 
-def user_rows(users: int, at: datetime, items: int = 5000) -> dict[str, pa.Table]:
-    """The rows of `user_activity` and `user_history` by view, stamped `at`; histories of HISTORY actions."""
+def user_rows(users: int, at: datetime, items: int = 5000, history: int = HISTORY) -> dict[str, pa.Table]:
+    """The rows of `user_activity` and `user_history` by view, stamped `at`; histories of `history` actions.
+
+    Items and instants are drawn alike: no shop's histories take more bytes.
+    """
     rng = np.random.default_rng(0)
     keys = np.array([stable_key(item_id(number)) for number in range(items)], np.int64)
-    seconds = int(at.timestamp()) - np.sort(rng.integers(0, _SPAN, (users, HISTORY)), axis=1)[:, ::-1]
+    seconds = int(at.timestamp()) - np.sort(rng.integers(0, _SPAN, (users, history)), axis=1)[:, ::-1]
     kinds = [columns.KIND_CODES[kind] for kind in columns.ACTION_KINDS]
     shares = np.sort(rng.dirichlet(np.ones(columns.TOP_CATEGORY_COUNT), users), axis=1)[:, ::-1]
     given: dict[str, Any] = {
         columns.USER_ID: [user_id(number) for number in range(users)],
-        columns.HISTORY_ITEMS: list(keys[rng.integers(0, items, (users, HISTORY))]),
-        columns.HISTORY_KINDS: list(rng.choice(kinds, (users, HISTORY))),
+        columns.HISTORY_ITEMS: list(keys[rng.integers(0, items, (users, history))]),
+        columns.HISTORY_KINDS: list(rng.choice(kinds, (users, history))),
         columns.HISTORY_AT: list(seconds),
         columns.TOP_CATEGORIES: list(rng.choice(keys, (users, columns.TOP_CATEGORY_COUNT))),
         columns.TOP_CATEGORY_SHARES: list(shares),
