@@ -113,8 +113,7 @@ class ChangedTables:
     @cached_property
     def _split(self) -> dict[str, EventBuckets]:
         first = self._days[0] - timedelta(days=LONGEST_DAYS)
-        sizes = count_events(self._lake)
-        buckets = bucket_count(sum(rows for day, rows in sizes.items() if day >= first))
+        buckets = bucket_count(sum(count_events(self._lake, first).values()))
         found = {
             key: self._stack.enter_context(EventBuckets(key, buckets, self._folder))
             for key in self._concerned
