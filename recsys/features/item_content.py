@@ -1,8 +1,8 @@
 """The item_content, item_text and item_vectors views: what the catalog says of an item."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recsys import columns
-from recsys.arrays import Column, FloatArray, IntArray, combined
+from recsys.arrays import Column, FloatArray, IntArray
 from recsys.catalog import stable_key
 from recsys.dataset.item_vectors import layout_of, layout_text, vector_rows
 from recsys.features.view_schemas import INSTANT, list_column, view_table
@@ -103,25 +103,16 @@ def text_hash(text: str) -> str:
     return sha256(text.encode("utf-8")).hexdigest()
 
 
-@dataclass(frozen=True)
-class ItemCategories:
-    """The categories of N items.
+def category_by_item(items: pa.Table) -> dict[str, int]:
+    """Item id -> stable key of its category, 0 where it has none."""
+    keys = keys_of(items[columns.CATEGORY]).tolist()
+    return dict(zip(items[columns.ITEM_ID].to_pylist(), keys, strict=True))
 
-    Attributes:
-        items: (N,) ids, which are distinct.
-        keys: (N,) stable key of each item's category, 0 where it has none.
+
+def category_keys(categories: Mapping[str, int], item_ids: Sequence[str]) -> IntArray:
+    """(len(item_ids),) stable key of each item's category, 0 where the item or its category is unknown.
+
+    Args:
+        categories: of `category_by_item`.
     """
-
-    items: Column
-    keys: IntArray
-
-
-def category_by_item(items: pa.Table) -> ItemCategories:
-    """The category of each of `items`."""
-    return ItemCategories(combined(items[columns.ITEM_ID]), keys_of(items[columns.CATEGORY]))
-
-
-def category_keys(categories: ItemCategories, item_ids: Sequence[str]) -> IntArray:
-    """(len(item_ids),) stable key of each item's category, 0 where the item or its category is unknown."""
-    place = pc.index_in(pa.array(item_ids, pa.string()), value_set=categories.items).fill_null(-1)
-    return np.asarray(np.append(categories.keys, 0)[place.to_numpy()])
+    return np.fromiter(map(categories.get, item_ids, repeat(0)), np.int64, len(item_ids))

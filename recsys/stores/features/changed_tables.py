@@ -48,7 +48,7 @@ class _Concerned:
     Attributes:
         since: (E,) the instant of the first of these events of each, microseconds.
         late: (E,) items whose first new event is not an action, so that their last one may be long ago.
-        cancelled: (E,) of which a new event is a cancellation.
+        cancelled: (E,) users who cancelled something since.
     """
 
     ids: Column
@@ -56,10 +56,10 @@ class _Concerned:
     late: BoolArray
     cancelled: BoolArray
 
-    def since_of(self, names: Sequence[str] | Column) -> IntArray:
+    def since_of(self, names: Sequence[str]) -> IntArray:
         """(N,) the instant of each by name."""
-        column = names if hasattr(names, "type") else pa.array(names, pa.string())
-        return np.asarray(self.since[pc.index_in(column, value_set=self.ids).to_numpy()])
+        place = pc.index_in(pa.array(names, pa.string()), value_set=self.ids)
+        return np.asarray(self.since[place.to_numpy()])
 
 
 class ChangedTables:
@@ -93,7 +93,7 @@ class ChangedTables:
             make: rows of a log from an instant of each of its entities on. Item keys of the log are 0.
         """
         key = _KEYS[view]
-        held, concerned = self._split[key], self._concerned[key]
+        held, concerned = self._split[view], self._concerned[key]
 
         def rows(number: int) -> pa.Table:
             log = read_log(held.table(number, _SCHEMA), lambda _: 0)
@@ -103,34 +103,56 @@ class ChangedTables:
 
     @cached_property
     def _concerned(self) -> dict[str, _Concerned]:
-        read = [pa.Table.from_batches([], _SCHEMA)]
-        for day in self._days:
-            read.append(self._lake.read_as_happened(EVENT_COLUMNS_READ, *whole_days(day, day)))
-        events = pa.concat_tables(read)
+        new, cancels = [_SCHEMA.empty_table()], [_SCHEMA.empty_table()]
+        days = pa.array(self._days, pa.date32())
+        for part in parts_as_happened(self._lake, EVENT_COLUMNS_READ, first=self._days[0]):
+            new.append(part.filter(pc.is_in(part[columns.AT].cast(pa.date32()), value_set=days)))
+            cancels.append(part.filter(pc.equal(part[columns.KIND], columns.CANCEL)))
+        events, cancelled = pa.concat_tables(new), pa.concat_tables(cancels)
         keys = dict.fromkeys(_KEYS[view] for view in self._views)
-        return {key: _concerned_by(key, read_log(_EVENTS[key](events), lambda _: 0)) for key in keys}
+        return {
+            key: _concerned_by(key, read_log(_EVENTS[key](events), lambda _: 0), cancelled) for key in keys
+        }
 
     @cached_property
     def _split(self) -> dict[str, EventBuckets]:
+        """The events that the rows of each view depend on, by bucket."""
         first = self._days[0] - timedelta(days=LONGEST_DAYS)
         buckets = bucket_count(sum(count_events(self._lake, first).values()))
         found = {
-            key: self._stack.enter_context(EventBuckets(key, buckets, self._folder))
-            for key in self._concerned
+            view: self._stack.enter_context(EventBuckets(_KEYS[view], buckets, self._folder))
+            for view in self._views
         }
         items, amendments = self._late_items, [_SCHEMA.empty_table()]
         for key, events in self._events({key: each.ids for key, each in self._concerned.items()}, first):
-            found[key].add(events)
+            self._add(found, key, events)
             if key == columns.ITEM_ID and len(items):
                 items = _without_action(events, items, self._concerned[key])
-            elif key == columns.USER_ID and columns.USER_HISTORY in self._views:
-                amendments.append(_amendments(events, self._concerned[key]))
+            elif columns.USER_HISTORY in found:
+                amendments.append(events.filter(self._may_be_amended(events)))
         older = {columns.ITEM_ID: items, columns.USER_ID: self._far_users(pa.concat_tables(amendments))}
         older = {key: ids for key, ids in older.items() if len(ids)}
         if older:
             for key, events in self._events(older, date.min, first - timedelta(days=1)):
-                found[key].add(events)
+                self._add(found, key, events)
         return found
+
+    def _add(self, found: Mapping[str, EventBuckets], key: str, events: pa.Table) -> None:
+        for view, held in found.items():
+            if view == columns.USER_HISTORY and key == columns.USER_ID:  # older actions stay as they are
+                new = pc.greater_equal(
+                    events[columns.AT], pa.scalar(whole_days(self._days[0], self._days[0])[0])
+                )
+                held.add(events.filter(pc.or_(new, self._of_cancelling(events))))
+            elif _KEYS[view] == key:
+                held.add(events)
+
+    def _of_cancelling(self, events: pa.Table) -> Column:
+        users = self._concerned[columns.USER_ID]
+        return pc.is_in(events[columns.USER_ID], value_set=users.ids.filter(pa.array(users.cancelled)))
+
+    def _may_be_amended(self, events: pa.Table) -> Column:
+        return pc.and_(pc.is_in(events[columns.KIND], value_set=_AMENDS), self._of_cancelling(events))
 
     def _events(
         self, ids: Mapping[str, Column], first: date, last: date = date.max
@@ -155,28 +177,19 @@ class ChangedTables:
         return names.filter(pa.array(reach_back(log, self._concerned[columns.USER_ID].since_of(log.users))))
 
 
-def _concerned_by(key: str, log: EventLog) -> _Concerned:
+def _concerned_by(key: str, log: EventLog, cancels: pa.Table) -> _Concerned:
     names, entity = (log.users, log.user) if key == columns.USER_ID else (log.items, log.item)
     first, acted = np.full(len(names), NEVER), np.full(len(names), NEVER)
     acts = log.is_action | (log.kind == CANCEL_CODE)
     np.minimum.at(first, entity, log.at)
     np.minimum.at(acted, entity[acts], log.at[acts])
-    cancelled = np.zeros(len(names), bool)
-    cancelled[entity[log.kind == CANCEL_CODE]] = True
+    cancelled = np.zeros(len(names) + 1, bool)
+    place = pc.index_in(cancels[key], value_set=pa.array(names, pa.string())).fill_null(-1).to_numpy()
+    at = cancels[columns.AT].cast(pa.int64()).to_numpy()
+    cancelled[place[at >= np.append(first, NEVER)[place]]] = True
     known = np.flatnonzero(first < NEVER)
     ids = pa.array(names, pa.string()).take(pa.array(known))
     return _Concerned(ids, first[known], (acted > first)[known], cancelled[known])
-
-
-def _amendments(events: pa.Table, users: _Concerned) -> pa.Table:
-    """The purchases and cancellations of users who cancelled something new, and all cancellations that may
-    take back another purchase now.
-    """
-    events = events.filter(pc.is_in(events[columns.KIND], value_set=_AMENDS))
-    of_new = pc.is_in(events[columns.USER_ID], value_set=users.ids.filter(pa.array(users.cancelled)))
-    later = users.since_of(events[columns.USER_ID]) <= events[columns.AT].cast(pa.int64()).to_numpy()
-    cancels = pc.and_(pc.equal(events[columns.KIND], columns.CANCEL), pa.array(later))
-    return events.filter(pc.or_(of_new, cancels))
 
 
 def _without_action(events: pa.Table, late: Column, items: _Concerned) -> Column:

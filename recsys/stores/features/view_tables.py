@@ -19,7 +19,6 @@ from recsys.dataset.schemas import EVENT_SCHEMA
 from recsys.errors import DataError
 from recsys.features.event_log import EVENT_COLUMNS_READ, EventLog, of_items, of_users, read_log
 from recsys.features.item_content import (
-    ItemCategories,
     category_by_item,
     category_keys,
     item_content,
@@ -167,7 +166,7 @@ class ViewTables:
         return lake
 
     @cached_property
-    def _categories(self) -> ItemCategories:
+    def _categories(self) -> dict[str, int]:
         return category_by_item(load_items(self._settings.paths))
 
     @cached_property
