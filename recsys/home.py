@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 LIVE = "live"  # the folder of events that came by the stream
+CHANGED_ROWS = "changed.parquet"
 OTHERS = 0o077  # the bits of a file's mode that let other accounts in
 
 
@@ -68,7 +69,7 @@ class HomePaths:
 
     def changed_rows(self, view: str) -> Path:
         """Beside `feature_rows`: rows that a build added since; of equal entity and instant these count."""
-        return self.features / view / "changed.parquet"
+        return self.features / view / CHANGED_ROWS
 
     def row_files(self, view: str) -> list[Path]:
         """Those of the two that are there."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -114,4 +115,4 @@ def category_keys(categories: Mapping[str, int], item_ids: Sequence[str]) -> Int
     Args:
         categories: of `category_by_item`.
     """
-    return np.fromiter((categories.get(item, 0) for item in item_ids), np.int64, len(item_ids))
+    return np.fromiter(map(categories.get, item_ids, repeat(0)), np.int64, len(item_ids))

@@ -5,8 +5,8 @@ times the bytes of the events. A stored row is an action or, where user_history 
 action (that of a cancellation, or of a row that an import withdrew), a mark: no item and no kind of action.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from recsys import columns
 from recsys.arrays import BoolArray, Column, IntArray
-from recsys.features.event_log import CANCEL_CODE, IS_ACTION, EventLog
+from recsys.features.event_log import CANCEL_CODE, IS_ACTION, PURCHASE_CODE, EventLog
 from recsys.features.history_windows import HistoryWindows
 from recsys.features.user_history import cut_windows
 from recsys.features.view_schemas import INSTANT, instant_column, names_of
@@ -38,12 +38,17 @@ USER_ACTIONS_SCHEMA = pa.schema(
 )
 
 
-def user_actions(log: EventLog, created_at: int) -> Iterator[pa.Table]:
+def user_actions(log: EventLog, created_at: int, since: IntArray | None = None) -> Iterator[pa.Table]:
     """The stored rows of user_history, by user id, instant and arrival.
 
     Each table is about BLOCK_ROWS rows of whole users: no user is in two of them.
+
+    Args:
+        since: (len(log.users),) the instant before which no rows of a user are asked for.
     """
     acts = np.flatnonzero(log.is_action | (log.kind == CANCEL_CODE))
+    if since is not None:
+        acts = acts[log.at[acts] >= since[log.user[acts]]]
     by_id = pc.sort_indices(pa.array(log.users, pa.string())).to_numpy()
     rank = np.empty(len(by_id), np.int64)
     rank[by_id] = np.arange(len(by_id))
@@ -55,6 +60,45 @@ def user_actions(log: EventLog, created_at: int) -> Iterator[pa.Table]:
         stop = int(ends[min(int(np.searchsorted(ends, start + BLOCK_ROWS)), len(ends) - 1)])
         yield _rows(log, acts[start:stop], created_at)
         start = stop
+
+
+def changed_actions(
+    log: EventLog, created_at: int, since: IntArray, key_of: Callable[[str], int]
+) -> Iterator[pa.Table]:
+    """The stored rows that events of each user from `since` on changed.
+
+    Of a user who cancelled something since, all purchases of the log may be others than they were.
+
+    Args:
+        log: its item keys are not read. Of a user for whom `reach_back` says so, it must be complete.
+        since: (len(log.users),) microseconds.
+        key_of: `stable_key`, or one that remembers what it answered.
+    """
+    since, user = since.copy(), log.user[(log.kind == CANCEL_CODE) & (log.at >= since[log.user])]
+    since[user] = -NEVER
+    asked = np.unique(log.item[log.at >= since[log.user]])
+    keys = np.zeros(len(log.items), np.int64)
+    keys[asked] = [key_of(log.items[item]) for item in asked.tolist()]
+    return user_actions(replace(log, item_keys=keys), created_at, since)
+
+
+def reach_back(log: EventLog, since: IntArray) -> BoolArray:
+    """(U,) users whose cancellations from `since` (U,) on may concern purchases before the log's beginning.
+
+    A cancellation takes from the latest purchase that stands. So it reaches further than the log where it
+    takes less than it says, and another one than it took before where a purchase came in between.
+    """
+    found = np.zeros(len(log.users), bool)
+    taken = np.zeros(len(log), np.int64)
+    parts = log.taken_back
+    np.add.at(taken, parts.cancel, parts.quantity - parts.quantity_left)
+    cancels = np.flatnonzero((log.kind == CANCEL_CODE) & (log.at >= since[log.user]))
+    lacking = (taken[cancels] == 0) | (taken[cancels] < log.quantity[cancels])
+    found[log.user[cancels[lacking]]] = True
+    bought = np.flatnonzero((log.kind == PURCHASE_CODE) & (log.at >= since[log.user]))
+    pair = log.user * (len(log.items) + 1) + log.item
+    found[log.user[cancels[np.isin(pair[cancels], pair[bought])]]] = True
+    return found
 
 
 def _rows(log: EventLog, acts: IntArray, created_at: int) -> pa.Table:

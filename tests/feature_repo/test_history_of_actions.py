@@ -8,18 +8,22 @@ import ibis
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from feast import FeatureStore
 
 from recsys import columns
+from recsys.catalog import stable_key
 from recsys.config import Settings
 from recsys.errors import DataError
 from recsys.features.event_log import EventLog, read_log
 from recsys.features.history_windows import windows_of_lists
-from recsys.features.user_actions import user_actions
+from recsys.features.user_actions import changed_actions, user_actions
 from recsys.features.user_history import user_history
 from recsys.features.view_schemas import VIEW_SCHEMAS
-from recsys.instants import to_micros
+from recsys.instants import NEVER, to_micros
+from recsys.stores.features.action_files import add_actions
 from recsys.stores.features.build import write_rows
 from recsys.stores.features.history_rows import HISTORY_FEATURES, write_user_actions
 from recsys.stores.features.offline import OfflineFeatures, open_feast
@@ -47,7 +51,7 @@ def ibis_closed() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def log() -> EventLog:
+def events() -> pa.Table:
     """Events of six users at whole hours: ties, purchases that are undone, more than a history holds."""
     rng = np.random.default_rng(11)
     kinds = [*columns.ACTION_KINDS, columns.PURCHASE, columns.CANCEL]
@@ -61,14 +65,27 @@ def log() -> EventLog:
             strict=True,
         )
     ]
-    return read_log(table(numbered(rows)))
+    return table(numbered(rows))
 
 
-@pytest.fixture
-def by_action(shop: Settings, log: EventLog) -> Settings:
+@pytest.fixture(scope="module")
+def log(events: pa.Table) -> EventLog:
+    return read_log(events)
+
+
+@pytest.fixture(params=["at once", "in two builds"])
+def by_action(shop: Settings, events: pa.Table, log: EventLog, request: pytest.FixtureRequest) -> Settings:
+    """A shop whose stored actions are those of `log`; the later half of them by a second build."""
     write_world(shop.paths, seed=12)
     shop.paths.feature_rows(columns.USER_HISTORY).unlink()  # else its rows would be withdrawn
-    write_user_actions(shop.paths, user_actions(log, 5), (to_micros(START), 5))
+    half = HOURS // 2 if request.param == "in two builds" else HOURS
+    before = events.filter(pc.less(events[columns.AT], START + timedelta(hours=half)))
+    write_user_actions(shop.paths, user_actions(read_log(before), 5), (to_micros(START), 5))
+    if half < HOURS:
+        since = np.full(len(log.users), NEVER)
+        new = log.at >= to_micros(START + timedelta(hours=half))
+        np.minimum.at(since, log.user[new], log.at[new])
+        add_actions(shop.paths, changed_actions(log, 5, since, stable_key))
     return shop
 
 

@@ -43,6 +43,7 @@ from recsys.stores.lake.dataset_files import (
     save_users,
 )
 from recsys.stores.lake.event_lake import AS_THEY_CAME, RETURNED_FOLDER, EventLake
+from recsys.stores.lake.grown_days import keep_grown_days
 from recsys.stores.lake.import_swap import READY, finish_import, import_lock
 from recsys.stores.shop_identity import make_shop_id
 
@@ -155,6 +156,7 @@ def run_import(
             save_text(staging.data / MAPPING_FILE, mapping_text)
             save_sources(staging, sources)
             save_info(staging, imported.info)
+            keep_grown_days(EventLake(paths.lake), EventLake(staging.lake, durable=False))
             os.sync()  # once for all files of the lake, before the rename that makes them count
             staging.home.rename(paths.home / READY)
         except DataError as error:

@@ -32,6 +32,7 @@ from feast.on_demand_feature_view import OnDemandFeatureView
 
 from recsys.errors import DataError, SchemaMismatchError
 from recsys.instants import NEVER, to_micros
+from recsys.stores.features.action_files import holds_actions
 from recsys.stores.features.file_sources import (
     feasts_own_history,
     feasts_own_rows,
@@ -43,7 +44,6 @@ from recsys.stores.features.file_sources import (
 from recsys.stores.features.history_rows import (
     all_history,
     history_as_of,
-    holds_actions,
     latest_history,
 )
 from recsys.stores.features.retrieval_job import ArrowRetrievalJob

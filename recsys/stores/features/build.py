@@ -18,6 +18,7 @@ from recsys.features.view_schemas import VIEW_SCHEMAS
 from recsys.home import HomePaths
 from recsys.instants import to_micros, utc_now
 from recsys.progress import Progress, silent
+from recsys.stores.features.action_files import add_actions
 from recsys.stores.features.grown_views import grown_views
 from recsys.stores.features.history_rows import write_user_actions
 from recsys.stores.features.inputs import changed_since, fingerprint, view_inputs
@@ -98,7 +99,7 @@ def _add(
     built = int(known.get("built", known["rows"]))
     if not days:
         return {name: known[name] for name in ("rows", "withdrawn", "built", "grown") if name in known}
-    added = add_rows(paths, view, tables)
+    added = add_actions(paths, tables) if view == columns.USER_HISTORY else add_rows(paths, view, tables)
     log.info("%s: %d rows of what changed since %s, beside %d that stay", view, added, days[0], built)
     return {"rows": built + added, "built": built, "grown": [day.isoformat() for day in days]}
 
@@ -108,8 +109,10 @@ def _replace(
 ) -> dict[str, int | list[str]]:
     """Writes all rows anew; what to remember."""
     if view == columns.USER_HISTORY and kept is not None:
-        return {"rows": write_user_actions(paths, tables, kept)}
-    written = write_rows(paths, view, tables, kept)
+        stored = write_user_actions(paths, tables, kept)
+        written = WrittenRows(stored.rows, stored.marks)
+    else:
+        written = write_rows(paths, view, tables, kept)
     log.info("%s: all %d rows anew", view, written.rows)
     return written._asdict()
 

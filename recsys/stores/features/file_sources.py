@@ -22,7 +22,8 @@ from recsys import columns
 from recsys.features.view_schemas import VIEW_SCHEMAS
 from recsys.home import HomePaths
 from recsys.instants import NEVER
-from recsys.stores.features.history_rows import all_history, holds_actions
+from recsys.stores.features.action_files import holds_actions
+from recsys.stores.features.history_rows import all_history
 
 
 def is_parquet(source: Any) -> bool:

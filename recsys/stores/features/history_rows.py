@@ -1,90 +1,54 @@
 """Rows of user_history, cut from its stored actions: what Feast reads of the view, and what training does."""
 
-import logging
-from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from recsys import atomic, columns
+from recsys import columns
 from recsys.arrays import Column, IntArray, combined
-from recsys.errors import DataError, SchemaMismatchError, StoreUnavailableError
+from recsys.errors import DataError, SchemaMismatchError
 from recsys.features.history_windows import HistoryWindows, WindowsPart
-from recsys.features.user_actions import (
-    KIND_CODE,
-    UNDONE_AT,
-    USER_ACTIONS_SCHEMA,
-    UserInstants,
-    windows_until,
-)
-from recsys.features.view_schemas import VIEW_SCHEMAS, instant_column, list_column, micros_of
+from recsys.features.user_actions import USER_ACTIONS_SCHEMA, UserInstants
+from recsys.features.view_schemas import VIEW_SCHEMAS, instant_column, list_column
 from recsys.home import HomePaths
 from recsys.instants import NEVER
+from recsys.stores.features.action_files import (
+    ActionGroup,
+    StoredActions,
+    action_groups,
+    holds_actions,
+    replace_actions,
+)
 from recsys.stores.features.withdrawn_rows import marked_actions, newest_instants
-
-log = logging.getLogger(__name__)
 
 HISTORY_FEATURES = (columns.HISTORY_ITEMS, columns.HISTORY_KINDS, columns.HISTORY_AT)
 PART_ROWS = 8_192  # windows cut at once: each may hold HISTORY_LENGTH actions
-_PARQUET: dict[str, Any] = {
-    "compression": "zstd",
-    "use_dictionary": [columns.USER_ID, columns.ITEM_KEY, KIND_CODE, UNDONE_AT, columns.CREATED_TIMESTAMP],
-    "column_encoding": {columns.EVENT_TIMESTAMP: "DELTA_BINARY_PACKED"},  # instants ascend, user by user
-}
 _KEYS = [columns.USER_ID, columns.EVENT_TIMESTAMP]
 _SCHEMA = VIEW_SCHEMAS[columns.USER_HISTORY]
 _FEATURES = pa.schema([_SCHEMA.field(name) for name in HISTORY_FEATURES])
-_ACTIONS = [columns.ITEM_KEY, KIND_CODE, UNDONE_AT, columns.CREATED_TIMESTAMP]
 
 
-def holds_actions(path: str | Path) -> bool:
-    """Whether the file at `path` stores actions, as a build writes user_history, and not a view's rows."""
-    try:
-        return UNDONE_AT in pq.read_schema(path).names
-    except (OSError, pa.ArrowException):
-        return False  # what is wrong with it, who reads it says
-
-
-def write_user_actions(paths: HomePaths, blocks: Iterable[pa.Table], kept: tuple[int, int]) -> int:
-    """Replaces the stored actions of user_history at once; returns how many rows are stored now.
+def write_user_actions(paths: HomePaths, blocks: Iterable[pa.Table], kept: tuple[int, int]) -> StoredActions:
+    """Replaces the stored actions of user_history at once, see `replace_actions`.
 
     Args:
-        blocks: of USER_ACTIONS_SCHEMA, each of whole users. A block becomes a row group: a reader finds all
-            that a user did in one.
         kept: the clock and the created timestamp (microseconds) for rows of users whose newest row is gone,
             see `marked_actions`.
 
     Raises:
         StoreUnavailableError: the disk refused; the old rows are still there.
     """
-    file, rows = paths.feature_rows(columns.USER_HISTORY), 0
-    if file.exists() and not holds_actions(file):
-        log.info("user_history is stored an action a row from this version on: %s is written anew", file)
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        before = _newest_rows(file, kept[0])
-        with (
-            atomic.replacing(file) as partial,
-            pq.ParquetWriter(partial, USER_ACTIONS_SCHEMA, **_PARQUET) as writer,
-        ):
-            for block in marked_actions(blocks, before, *kept):
-                if len(block):
-                    writer.write_table(block, len(block))
-                    rows += len(block)
-    except OSError as error:
-        raise StoreUnavailableError("disk", f"write {file}", 0.0, f"{error}.") from error
-    return rows
+    before = _newest_rows(paths, kept[0])
+    return replace_actions(paths, marked_actions(blocks, before, *kept))
 
 
-def _newest_rows(file: Path, now: int) -> pa.Table:
+def _newest_rows(paths: HomePaths, now: int) -> pa.Table:
     """See `newest_instants`."""
+    file = paths.feature_rows(columns.USER_HISTORY)
     if not holds_actions(file):
         return newest_instants(file, USER_ACTIONS_SCHEMA, now)
     try:
@@ -102,7 +66,7 @@ def windows_as_of(
         ttl: microseconds that a row of user_history counts for, its end included; 0 = for ever.
     """
     asked = _Asked.of(users)
-    for group in _groups(path, asked.names):
+    for group in action_groups(path, asked.names):
         place = pc.index_in(group.names, value_set=asked.names).fill_null(-1).to_numpy()
         known = np.flatnonzero(place >= 0)
         rows, counts = asked.rows_of(place[known])
@@ -159,9 +123,11 @@ def all_history(path: str | Path, names: Sequence[str], start: int, end: int) ->
 def _rows(path: str | Path, names: Sequence[str], ends_of: Callable[[UserInstants], IntArray]) -> pa.Table:
     _check_names(path, names)
     parts = [_SCHEMA.empty_table()]
-    for group in _groups(path):
+    for group in action_groups(path):
         ends = ends_of(group.rows)
-        parts += [group.table(ends[first : first + PART_ROWS]) for first in range(0, len(ends), PART_ROWS)]
+        parts += [
+            _rows_at(group, ends[first : first + PART_ROWS]) for first in range(0, len(ends), PART_ROWS)
+        ]
     return pa.concat_tables(parts).select(list(names))
 
 
@@ -198,69 +164,17 @@ class _Asked:
         return self.order[np.repeat(first, counts) + inner], counts
 
 
-class _Group:
-    """The actions of whole users: one row group of the file."""
-
-    def __init__(self, file: pq.ParquetFile, number: int) -> None:
-        self._file, self._number = file, number
-        keys = self._read(_KEYS).unify_dictionaries()
-        users = combined(keys[columns.USER_ID])
-        codes = users.indices.to_numpy()
-        begins = np.flatnonzero(np.append(True, codes[1:] != codes[:-1]))
-        self.names: Column = users.dictionary.take(pa.array(codes[begins]))
-        self.rows = UserInstants(np.append(begins, len(codes)), micros_of(keys[columns.EVENT_TIMESTAMP]))
-
-    def _read(self, names: list[str]) -> pa.Table:
-        try:
-            return self._file.read_row_group(self._number, names)
-        except (OSError, pa.ArrowException) as error:
-            raise DataError(f"cannot read feature rows: {error}. Run `recsys features build`.") from error
-
-    @cached_property
-    def actions(self) -> pa.Table:
-        return self._read(_ACTIONS)
-
-    @cached_property
-    def _values(self) -> tuple[IntArray, IntArray, IntArray]:
-        items, kinds = self.actions[columns.ITEM_KEY].to_numpy(), self.actions[KIND_CODE].to_numpy()
-        undone = self.actions[UNDONE_AT].cast(pa.int64()).fill_null(NEVER).to_numpy()
-        return items, kinds.astype(np.int64), undone
-
-    def windows(self, ends: IntArray) -> HistoryWindows:
-        """See `windows_until`."""
-        return windows_until(self.rows, *self._values, ends)
-
-    def table(self, ends: IntArray) -> pa.Table:
-        """Rows of user_history."""
-        values = {
-            columns.USER_ID: self.names.take(pa.array(self.rows.user[ends - 1])),
-            columns.EVENT_TIMESTAMP: instant_column(self.rows.at[ends - 1]),
-            columns.CREATED_TIMESTAMP: combined(
-                self.actions[columns.CREATED_TIMESTAMP].take(pa.array(ends - 1))
-            ),
-        }
-        found = _features_table(self.windows(ends))
-        values |= {name: combined(found[name]) for name in found.column_names}
-        return pa.table(values, schema=_SCHEMA)
-
-
-def _groups(path: str | Path, names: Column | None = None) -> Iterator[_Group]:
-    """The row groups that hold anything, of those that may hold a user among `names`."""
-    wanted = None if names is None else sorted(names.to_pylist())
-    with pq.ParquetFile(path, read_dictionary=[columns.USER_ID]) as file:
-        for number in range(file.num_row_groups):
-            group = file.metadata.row_group(number)
-            users = group.column(USER_ACTIONS_SCHEMA.get_field_index(columns.USER_ID)).statistics
-            if group.num_rows and _overlaps(wanted, users):
-                yield _Group(file, number)
-
-
-def _overlaps(wanted: Sequence[str] | None, users: Any) -> bool:
-    """Whether one of `wanted` (sorted) lies within the statistics of a column."""
-    if wanted is None or users is None or not users.has_min_max:
-        return True
-    place = bisect_left(wanted, users.min)
-    return place < len(wanted) and wanted[place] <= users.max
+def _rows_at(group: ActionGroup, ends: IntArray) -> pa.Table:
+    """The rows of user_history that end before each of `ends`."""
+    created = group.actions[columns.CREATED_TIMESTAMP].take(pa.array(ends - 1))
+    values = {
+        columns.USER_ID: group.names.take(pa.array(group.rows.user[ends - 1])),
+        columns.EVENT_TIMESTAMP: instant_column(group.rows.at[ends - 1]),
+        columns.CREATED_TIMESTAMP: combined(created),
+    }
+    found = _features_table(group.windows(ends))
+    values |= {name: combined(found[name]) for name in found.column_names}
+    return pa.table(values, schema=_SCHEMA)
 
 
 def _features_table(windows: HistoryWindows) -> pa.Table:

@@ -29,8 +29,9 @@ from recsys.errors import ConfigError, DataError
 from recsys.features import cross
 from recsys.features.history_windows import WindowsPart, windows_of_lists
 from recsys.features.view_schemas import VIEW_SCHEMAS
+from recsys.stores.features.action_files import holds_actions
 from recsys.stores.features.feast_registry import keeps_registry_at_home, open_repository
-from recsys.stores.features.history_rows import HISTORY_FEATURES, holds_actions, windows_as_of
+from recsys.stores.features.history_rows import HISTORY_FEATURES, windows_as_of
 from recsys.stores.features.join_columns import EntityValues, check_rows, column_of, cross_columns
 from recsys.stores.redis.server import redis_url
 

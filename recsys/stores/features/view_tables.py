@@ -26,7 +26,7 @@ from recsys.features.item_content import (
     item_vectors,
 )
 from recsys.features.item_engagement import item_engagement
-from recsys.features.user_actions import user_actions
+from recsys.features.user_actions import USER_ACTIONS_SCHEMA, changed_actions, user_actions
 from recsys.features.user_activity import user_activity
 from recsys.features.user_searches import SEARCH_COLUMNS_READ, is_search, user_searches
 from recsys.features.view_schemas import VIEW_SCHEMAS
@@ -34,9 +34,10 @@ from recsys.instants import DAY
 from recsys.progress import Progress
 from recsys.stores.features.changed_tables import ChangedTables
 from recsys.stores.features.event_buckets import EventBuckets, bucket_count, computed
+from recsys.stores.features.grown_views import first_counted_at
 from recsys.stores.lake.dataset_files import is_catalog_alone, load_item_versions, load_items
 from recsys.stores.lake.event_lake import JoinedLake, open_lake
-from recsys.stores.lake.event_parts import count_events, parts_as_happened, whole_days
+from recsys.stores.lake.event_parts import count_events, parts_as_happened
 
 Made = TypeVar("Made")
 
@@ -96,12 +97,19 @@ class ViewTables:
         return self._of_logs(self._activity if view == columns.USER_ACTIVITY else self._engagement, view)
 
     def changed(self, view: str) -> Iterator[pa.Table]:
-        """The rows of user_activity or item_engagement that new events changed, in parts."""
+        """The rows that new events changed of a view of users or of items, in parts."""
         if not self._grown[view]:
             return iter(())
-        return self._changes.tables(
-            view, self._activity if view == columns.USER_ACTIVITY else self._engagement
-        )
+        make = {
+            columns.USER_ACTIVITY: self._activity,
+            columns.USER_HISTORY: self._changed_actions,
+            columns.ITEM_ENGAGEMENT: self._engagement,
+        }
+        return self._changes.tables(view, make[view])
+
+    def _changed_actions(self, log: EventLog, since: IntArray) -> pa.Table:
+        parts = changed_actions(log, self._created_at, since, self._key_of)
+        return pa.concat_tables([USER_ACTIONS_SCHEMA.empty_table(), *parts])
 
     def _activity(self, log: EventLog, since: IntArray | None = None) -> pa.Table:
         return user_activity(log, category_keys(self._categories, log.items), self._created_at, since)
@@ -183,11 +191,8 @@ class ViewTables:
         """From when an item without an instant of its own is known: a day before the first event; and when
         its rows were made.
         """
-        for day in self._lake.days():
-            log = read_log(self._lake.read_as_happened(EVENT_COLUMNS_READ, *whole_days(day, day)))
-            if len(log):
-                return int(log.at[0]) - DAY, self._created_at
-        return self._created_at - DAY, self._created_at
+        first = first_counted_at(self._lake)
+        return (self._created_at if first is None else first) - DAY, self._created_at
 
 
 def _events_of(view: str, events: pa.Table) -> pa.Table:

@@ -1,5 +1,6 @@
 """The files of one day of the event lake: written whole or not at all, read and merged while others write."""
 
+import hashlib
 import json
 import os
 from collections.abc import Iterator, Sequence
@@ -24,6 +25,7 @@ _LOCK = ".compaction.lock"
 ORDER: list[tuple[str, Literal["ascending"]]] = [(columns.AT, "ascending"), (columns.SEQUENCE, "ascending")]
 _REPETITIVE = [columns.KIND]  # ids of one day repeat too little for a dictionary to pay
 _ATTEMPTS = 100
+BY_CONTENT = "by content"  # instead of a file's name
 
 
 def sort_events(table: pa.Table) -> pa.Table:
@@ -71,8 +73,14 @@ def write_day_file(
     durable: bool = True,
     name: str | None = None,
 ) -> None:
-    """A new file of `folder`, there whole or not at all; on the disk when this returns, if `durable`."""
+    """A new file of `folder`, there whole or not at all; on the disk when this returns, if `durable`.
+
+    Args:
+        name: without an ending; BY_CONTENT = one that equal rows have again. None = one that no file has.
+    """
     path = folder / f"{name or uuid4().hex}.parquet"
+    if name == BY_CONTENT:
+        table = table.combine_chunks()  # pages end where chunks do
     if replaces:
         table = table.replace_schema_metadata({_REPLACES: json.dumps(sorted(replaces)).encode()})
     try:
@@ -81,11 +89,20 @@ def write_day_file(
         pq.write_table(
             table, sink, compression="lz4", use_dictionary=_REPETITIVE, write_statistics=[columns.AT]
         )
-        atomic.write_bytes(path, sink.getvalue(), durable)
+        content = sink.getvalue()
+        if name == BY_CONTENT:
+            path = folder / f"{_hash_of_pages(content)}.parquet"
+        atomic.write_bytes(path, content, durable)
     except OSError as error:
         raise StoreUnavailableError(
             "event lake", f"write {path} ({error.strerror or error})", 0.0, "Free some disk space."
         ) from error
+
+
+def _hash_of_pages(content: pa.Buffer) -> str:
+    """A hash of a Parquet file without its footer, which may name other files."""
+    footer = int.from_bytes(content[-8:-4].to_pybytes(), "little") + 8
+    return hashlib.blake2b(content[:-footer], digest_size=16).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -177,8 +194,12 @@ def _damaged(path: Path, error: Exception) -> DataError:
     )
 
 
-def compact_day(folder: Path, files: int, largest_bytes: int, durable: bool) -> int:
-    """Merges files of at most `largest_bytes` if there are at least `files`; returns how many are gone."""
+def compact_day(folder: Path, files: int, largest_bytes: int, durable: bool, name: str | None = None) -> int:
+    """Merges files of at most `largest_bytes` if there are at least `files`; returns how many are gone.
+
+    Args:
+        name: of the merged file, see `write_day_file`.
+    """
     if len(file_names(folder)) < files:
         return 0
     lock = try_lock(folder / _LOCK)
@@ -191,9 +212,8 @@ def compact_day(folder: Path, files: int, largest_bytes: int, durable: bool) -> 
             small = {name: file for name, file in standing.items() if _bytes(folder / name) <= largest_bytes}
             if len(small) >= files:
                 gone |= set(small)
-                write_day_file(
-                    _OpenDay(small).read(EVENT_SCHEMA.names, folder), folder, sorted(gone), durable
-                )
+                merged = _OpenDay(small).read(EVENT_SCHEMA.names, folder)
+                write_day_file(merged, folder, sorted(gone), durable, name)
         for name in gone:
             (folder / name).unlink(missing_ok=True)
         return len(gone)

@@ -26,8 +26,9 @@ from recsys.dataset.schemas import EVENT_SCHEMA, conform_table
 from recsys.errors import DataError
 from recsys.home import HomePaths
 from recsys.ingest.cleaning.hashing import hash_texts
-from recsys.instants import DAY, SECOND
+from recsys.instants import DAY, SECOND, to_micros
 from recsys.stores.lake.day import (
+    BY_CONTENT,
     ORDER,
     compact_day,
     file_names,
@@ -50,9 +51,15 @@ class EventLake:
     """Events by UTC day under `root`; nothing is created before the first append."""
 
     def __init__(self, root: Path, durable: bool = True) -> None:
-        """Opens nothing; `durable=False` leaves the flushing to a caller that writes a whole lake at once."""
+        """Opens nothing.
+
+        Args:
+            durable: False = a caller writes a whole lake at once, no row of it twice, and does the flushing.
+                Files are named by their content then: a day that is the same as before has the same file.
+        """
         self.root = root
         self._durable = durable
+        self._name = None if durable else BY_CONTENT
 
     def append(self, table: pa.Table, name: str | None = None) -> None:
         """Adds canonical events, one new file a day that they touch.
@@ -78,7 +85,7 @@ class EventLake:
         def write(start: int, end: int) -> None:
             day = date(1970, 1, 1) + timedelta(days=int(days[start]))
             part, folder = table.slice(start, end - start), self.root / _folder_name(day)
-            write_day_file(part, folder, durable=self._durable, name=name)
+            write_day_file(part, folder, durable=self._durable, name=name or self._name)
 
         with ThreadPoolExecutor(_WRITERS) as pool:
             for _ in pool.map(write, starts.tolist(), ends.tolist()):
@@ -128,11 +135,14 @@ class EventLake:
             largest_bytes: larger files are left alone and not counted; by default none is.
         """
         most = largest_bytes or sys.maxsize
-        return sum(compact_day(folder, files, most, self._durable) for folder in self._folders(None, None))
+        return sum(
+            compact_day(folder, files, most, self._durable, self._name)
+            for folder in self._folders(None, None)
+        )
 
-    def sizes(self) -> dict[date, int]:
+    def sizes(self, first: date = date.min, last: date = date.max) -> dict[date, int]:
         """How many rows the files of each day hold; those that a compaction replaced count until they go."""
-        folders = self._folders(None, None)
+        folders = (each for each in self._folders(None, None) if first <= _day(each) <= last)
         return {
             _day(folder): sum(row_count(folder / name) for name in file_names(folder)) for folder in folders
         }
@@ -326,8 +336,8 @@ def _day(folder: Path) -> date:
 
 
 def _between(table: pa.Table, start: datetime | None, end: datetime | None) -> pa.Table:
-    for bound, compare in ((start, pc.greater_equal), (end, pc.less)):
-        if bound is not None:
-            instant = pa.scalar(bound, EVENT_SCHEMA.field(columns.AT).type)
-            table = table.filter(compare(table[columns.AT], instant))
-    return table
+    """The rows of `table`, which are in order of time, with start <= at < end."""
+    at = table[columns.AT].cast(pa.int64()).to_numpy()
+    first = 0 if start is None else int(np.searchsorted(at, to_micros(start)))
+    last = len(at) if end is None else int(np.searchsorted(at, to_micros(end)))
+    return table.slice(first, last - first)

@@ -30,11 +30,11 @@ def whole_days(first: date, last: date) -> tuple[datetime, datetime]:
     return begin, end + _DAY
 
 
-def count_events(lake: JoinedLake) -> dict[date, int]:
+def count_events(lake: JoinedLake, first: date = date.min, last: date = date.max) -> dict[date, int]:
     """How many events each day has at most: those that are in two lakes count twice. Reads no row."""
     sizes: dict[date, int] = {}
     for each in lake.lakes:
-        for day, rows in each.sizes().items():
+        for day, rows in each.sizes(first, last).items():
             sizes[day] = sizes.get(day, 0) + rows
     return sizes
 
@@ -53,15 +53,13 @@ def parts_as_happened(
     Args:
         most: events of a part; a single day may have more.
     """
-    sizes = count_events(lake)
     imported, live, returned = lake.lakes
     takes = returned if lake.knows_what_happened else None
     undone = hash_texts(returned.read([columns.EVENT_ID])[columns.EVENT_ID])
-    streamed = _find_streamed(lake.lakes, _ranges(sizes, most))
+    streamed = _find_streamed(lake, most)
     joined = bool(len(streamed.ids))
     needed = with_identity(names) if joined or (takes is not None and len(undone)) else list(names)
-    asked = {day: rows for day, rows in sizes.items() if first <= day <= last}
-    for within in _ranges(asked, most):
+    for within in _ranges(count_events(lake, first, last), most):
         came = _as_they_came(imported, takes, undone, needed, within)
         if joined:
             own = live.read(needed, *within)
@@ -98,20 +96,20 @@ class _Streamed:
         return np.asarray(counts)
 
 
-def _find_streamed(lakes: tuple[EventLake, EventLake, EventLake], ranges: Sequence[_Range]) -> _Streamed:
-    imported, live, returned = lakes
+def _find_streamed(lake: JoinedLake, most: int) -> _Streamed:
+    imported, live, returned = lake.lakes
     if not live.days():
         return _Streamed(np.zeros(0, np.uint64), np.zeros(0, np.int64), np.zeros(0, bool))
     parts = []
-    for within in ranges:
+    for within in _ranges(count_events(lake), most):
         own = live.read([columns.EVENT_ID, columns.SEQUENCE], *within)
         parts.append((_ids(own), own[columns.SEQUENCE].to_numpy()))
     hashes, arrived = (np.concatenate(each) for each in zip(*parts, strict=True))
     order = np.argsort(arrived, kind="stable")
     ids, first = np.unique(hashes[order], return_index=True)
     told = np.zeros(len(ids), bool)
-    for lake in (imported, returned):
-        for column in lake.columns_of(columns.EVENT_ID):
+    for each in (imported, returned):
+        for column in each.columns_of(columns.EVENT_ID):
             found = hash_texts(column)
             told[np.searchsorted(ids, found[_among(found, ids)])] = True
     return _Streamed(ids, arrived[order][first], told)

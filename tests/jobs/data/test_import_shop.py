@@ -88,6 +88,43 @@ def test_other_files_replace_what_was_there(tmp_path: Path, paths: HomePaths) ->
     assert len(EventLake(paths.lake).read()) == 2
 
 
+def day_files(paths: HomePaths) -> dict[str, set[str]]:
+    days = sorted(paths.lake.glob("day=*"))
+    return {day.name: {file.name for file in day.glob("*.parquet")} for day in days}
+
+
+def test_days_keep_the_files_of_events_that_are_still_there(tmp_path: Path, paths: HomePaths) -> None:
+    write(tmp_path / "shop", 5)  # two events on 1 and 2 March, one on 3 March
+    imported(paths, tmp_path / "shop")
+    before = day_files(paths)
+    write(tmp_path / "shop", 6)
+    imported(paths, tmp_path / "shop")
+    assert {day: len(files - before[day]) for day, files in day_files(paths).items()} == {
+        "day=2026-03-01": 0,
+        "day=2026-03-02": 0,
+        "day=2026-03-03": 1,
+    }
+    assert all(files >= before[day] for day, files in day_files(paths).items())
+    anew = HomePaths(tmp_path / "anew")
+    imported(anew, tmp_path / "shop")
+    assert contents(paths)[0] == contents(anew)[0]
+
+
+def test_a_day_with_a_corrected_event_gets_other_files(tmp_path: Path, paths: HomePaths) -> None:
+    write(tmp_path / "shop", 6)
+    imported(paths, tmp_path / "shop")
+    before = day_files(paths)
+    events = tmp_path / "shop" / "e.csv"
+    events.write_text(events.read_text().replace("u2,i1,2026-03-03", "u1,i1,2026-03-03"))
+    imported(paths, tmp_path / "shop")
+    after = day_files(paths)
+    assert [after[day] == files for day, files in before.items()] == [True, True, False]
+    assert not after["day=2026-03-03"] & before["day=2026-03-03"]
+    anew = HomePaths(tmp_path / "anew")
+    imported(anew, tmp_path / "shop")
+    assert contents(paths)[0] == contents(anew)[0]
+
+
 def _no_column(folder: Path) -> str:
     (folder / "e.csv").write_text("u,i\n1,2\n")
     return MAPPING

@@ -19,12 +19,12 @@ from recsys.features.user_actions import user_actions
 from recsys.features.user_history import user_history
 from recsys.features.view_schemas import VIEW_SCHEMAS
 from recsys.instants import to_micros
+from recsys.stores.features.action_files import holds_actions
 from recsys.stores.features.build import write_rows
 from recsys.stores.features.history_rows import (
     HISTORY_FEATURES,
     all_history,
     history_as_of,
-    holds_actions,
     latest_history,
     write_user_actions,
 )
