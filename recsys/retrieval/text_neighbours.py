@@ -11,7 +11,7 @@ from scipy import sparse
 
 from recsys.arrays import FloatArray, IntArray
 from recsys.progress import Progress, silent
-from recsys.retrieval.neighbours import top_of_rows
+from recsys.retrieval.neighbours import top_of_rows, without_itself
 from recsys.retrieval.tfidf import tfidf_matrix
 
 _ROWS_AT_ONCE = 1024
@@ -45,7 +45,7 @@ def nearest_by_vector(
             other = np.where(place >= 0, rows[place], 0)
             cosine = np.where((place >= 0) & (cosine > 0), cosine, 0)
             part = rows[members]
-            found[part], cosines[part] = _without_itself(part, other[group], cosine[group], count)
+            found[part], cosines[part] = without_itself(part, other[group], cosine[group], count)
             advance(len(part))
     return found, cosines
 
@@ -65,10 +65,9 @@ def nearest_by_words(
     with progress("nearest words", len(texts)) as advance:
         for first, members, group in groups.blocks():
             shared: sparse.csr_matrix = (words[first] @ others).tocsr()
-            shared.sort_indices()
             shared.data[shared.indices == 0] = 0
             top, cosine = top_of_rows(shared, count + 1)
-            found[members], cosines[members] = _without_itself(members, top[group], cosine[group], count)
+            found[members], cosines[members] = without_itself(members, top[group], cosine[group], count)
             advance(len(members))
     return found, cosines
 
@@ -96,20 +95,6 @@ class _Groups:
             edges = self.starts[start : start + _ROWS_AT_ONCE + 1]
             group = np.repeat(np.arange(len(edges) - 1), np.diff(edges))
             yield self.order[edges[:-1]], self.order[edges[0] : edges[-1]], group
-
-
-def _without_itself(
-    rows: IntArray, other: IntArray, cosine: FloatArray, count: int
-) -> tuple[IntArray, FloatArray]:
-    """The first `count` of `other` (n, M) with a `cosine` above 0 that are not the row itself (n,)."""
-    # Stable: what stays keeps its order, the row itself and what is not similar moves to the end.
-    good = (other != rows[:, None]) & (cosine > 0)
-    kept = np.argsort(~good, axis=1, kind="stable")[:, :count]
-    found, cosines = (np.zeros((len(rows), count), kind) for kind in (np.int64, np.float32))
-    width = kept.shape[1]
-    for out, values in ((found, other), (cosines, cosine)):
-        out[:, :width] = np.take_along_axis(np.where(good, values, 0), kept, 1)
-    return found, cosines
 
 
 def _rarer(words: sparse.csr_matrix) -> sparse.csr_matrix:
