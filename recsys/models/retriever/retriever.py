@@ -191,8 +191,9 @@ class Retriever(nn.Module):
             vectors = self.item_tower(distinct)[place]  # (B, L, D)
         else:
             vectors = torch.from_numpy(item_vectors[histories.items[:, -columns:]]).to(self.device)
-        row = torch.arange(len(items), device=self.device)
-        states = self.states(vectors, kinds, at, Places.of(row, torch.full_like(row, columns - 1), len(row)))
+        row = np.arange(len(items))
+        last = Places.of(row, np.full_like(row, columns - 1), len(row), self.device)
+        states = self.states(vectors, kinds, at, last)
         users = self.users(states, request_at, at[:, -1]) * (kinds[:, -1:] > 0)
         out: FloatArray = users.float().cpu().numpy()
         return out

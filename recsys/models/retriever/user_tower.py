@@ -4,9 +4,11 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from recsys.arrays import IntArray
 from recsys.columns import KINDS
 
 GAP_BUCKETS = 32  # powers of two of seconds: bucket 31 begins at 68 years
@@ -33,11 +35,15 @@ class Places:
     slots: int
 
     @classmethod
-    def of(cls, row: Tensor, position: Tensor, histories: int) -> "Places":
-        """Those at `position` (S,) of `row` (S,), ascending, of so many histories."""
-        counts = torch.bincount(row, minlength=histories)
-        slot = torch.arange(len(row), device=row.device) - (counts.cumsum(0) - counts)[row]
-        return cls(row, position, slot, int(counts.max()))
+    def of(cls, row: IntArray, position: IntArray, histories: int, device: torch.device) -> "Places":
+        """Those at `position` (S,) of `row` (S,), ascending, of so many histories.
+
+        Counted on the processor: the size of a tensor would have to wait for the device.
+        """
+        counts = np.bincount(row, minlength=histories)
+        slot = np.arange(len(row)) - (np.cumsum(counts) - counts)[row]
+        parts = (torch.from_numpy(np.ascontiguousarray(part)).to(device) for part in (row, position, slot))
+        return cls(*parts, int(counts.max()))
 
     def padded(self, values: Tensor, histories: int) -> Tensor:
         """(B, Q, ...) `values` (S, ...) by history and slot, 0 where a history has fewer than Q."""

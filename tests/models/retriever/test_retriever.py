@@ -87,7 +87,8 @@ def test_wanted_places_have_the_states_and_gradients_of_the_whole_pass(lengths, 
     wanted[0, -1] = True
     row, position = wanted.nonzero(as_tuple=True)
     results = []
-    for places in (None, Places.of(row, position, len(kinds))):
+    some = Places.of(row.numpy(), position.numpy(), len(kinds), kinds.device)
+    for places in (None, some):
         tower.zero_grad()
         vectors = torch.randn(*kinds.shape, 8, generator=torch.Generator().manual_seed(seed))
         vectors.requires_grad_()
@@ -100,7 +101,7 @@ def test_wanted_places_have_the_states_and_gradients_of_the_whole_pass(lengths, 
 
 
 def test_places_have_slots_by_history_and_are_padded_with_zeros():
-    places = Places.of(torch.tensor([0, 0, 2]), torch.tensor([1, 4, 3]), histories=3)
+    places = Places.of(np.array([0, 0, 2]), np.array([1, 4, 3]), 3, torch.device("cpu"))
     assert (places.slot.tolist(), places.slots) == ([0, 1, 0], 2)
     assert places.padded(places.position, 3).tolist() == [[1, 4], [0, 0], [3, 0]]
 
