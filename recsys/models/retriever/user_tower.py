@@ -42,8 +42,10 @@ class Places:
         """
         counts = np.bincount(row, minlength=histories)
         slot = np.arange(len(row)) - (np.cumsum(counts) - counts)[row]
-        parts = (torch.from_numpy(np.ascontiguousarray(part)).to(device) for part in (row, position, slot))
-        return cls(*parts, int(counts.max()))
+        rows, positions, slots = (
+            torch.from_numpy(np.ascontiguousarray(part)).to(device) for part in (row, position, slot)
+        )
+        return cls(rows, positions, slots, int(counts.max()))
 
     def padded(self, values: Tensor, histories: int) -> Tensor:
         """(B, Q, ...) `values` (S, ...) by history and slot, 0 where a history has fewer than Q."""
