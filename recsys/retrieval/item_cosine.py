@@ -9,7 +9,7 @@ from scipy import sparse
 from recsys.arrays import FloatArray, IntArray
 from recsys.dataset.interactions import Interactions
 from recsys.progress import Progress, silent
-from recsys.retrieval.neighbours import top_of_rows
+from recsys.retrieval.neighbours import top_of_rows, without_itself
 
 LATEST = 1000  # actions of a user that count; bounds what a guest account of a whole shop costs
 _PAIRS_AT_ONCE = 4_000_000  # about 100 MB of temporary arrays
@@ -34,12 +34,9 @@ def item_cosines(
     pairs = takers.astype(bool) @ np.diff(taken.indptr)  # (N + 1,) of each item with those of its users
     with progress("item cosines", size) as advance:
         for start, stop in _blocks(pairs):
-            block = takers[start:stop] @ taken
-            itself = block.indices == np.repeat(np.arange(start, stop), np.diff(block.indptr))
-            block.data[itself] = 0
-            block.eliminate_zeros()
-            block.sort_indices()
-            neighbours[start:stop], cosines[start:stop] = top_of_rows(block, count)
+            top, cosine = top_of_rows(takers[start:stop] @ taken, count + 1)
+            items = np.arange(start, stop)
+            neighbours[items], cosines[items] = without_itself(items, top, cosine, count)
             advance(stop - start)
     return neighbours, cosines
 

@@ -79,10 +79,7 @@ def neighbour_graph(neighbours: IntArray, scores: FloatArray) -> sparse.csr_matr
 
 
 def top_of_rows(graph: sparse.csr_matrix, count: int) -> tuple[IntArray, FloatArray]:
-    """The `count` largest cells of each row: columns and values, largest first, ties by column; 0 = none.
-
-    The column indexes within a row must be sorted.
-    """
+    """The `count` largest cells of each row: columns and values, largest first, ties by column; 0 = none."""
     columns = np.zeros((graph.shape[0], count), np.int64)
     values = np.zeros((graph.shape[0], count), np.float32)
     for row, (start, end) in enumerate(zip(graph.indptr[:-1], graph.indptr[1:], strict=True)):
@@ -90,10 +87,24 @@ def top_of_rows(graph: sparse.csr_matrix, count: int) -> tuple[IntArray, FloatAr
         if len(data) > 2 * count:  # sorting all of a long row would cost more than finding its edge
             edge = data >= np.partition(data, -count)[-count]
             inside, data = inside[edge], data[edge]
-        order = np.argsort(-data, kind="stable")[:count]
+        order = np.lexsort((inside, -data))[:count]
         columns[row, : len(order)] = inside[order]
         values[row, : len(order)] = data[order]
     return columns, values
+
+
+def without_itself(
+    rows: IntArray, other: IntArray, score: FloatArray, count: int
+) -> tuple[IntArray, FloatArray]:
+    """The first `count` of `other` (n, M) with a `score` above 0 that are not the row itself (n,)."""
+    # Stable: what stays keeps its order, the row itself and what is not similar moves to the end.
+    good = (other != rows[:, None]) & (score > 0)
+    kept = np.argsort(~good, axis=1, kind="stable")[:, :count]
+    found, scores = (np.zeros((len(rows), count), kind) for kind in (np.int64, np.float32))
+    width = kept.shape[1]
+    for out, values in ((found, other), (scores, score)):
+        out[:, :width] = np.take_along_axis(np.where(good, values, 0), kept, 1)
+    return found, scores
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,17 @@
 """The items of most similar text: the nearest of each by its text's vector, and by its words."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import faiss
 import numpy as np
+import pandas as pd
 from scipy import sparse
 
 from recsys.arrays import FloatArray, IntArray
 from recsys.progress import Progress, silent
-from recsys.retrieval.neighbours import top_of_rows
+from recsys.retrieval.neighbours import top_of_rows, without_itself
 from recsys.retrieval.tfidf import tfidf_matrix
 
 _ROWS_AT_ONCE = 1024
@@ -33,19 +36,16 @@ def nearest_by_vector(
     depth = min(count + 1, len(rows))
     if depth < 2:
         return found, cosines
-    index = _index(np.ascontiguousarray(vectors[rows], np.float32))
+    unit = np.ascontiguousarray(vectors[rows], np.float32)
+    index = _index(unit)
+    groups = _Groups.of(unit.view(np.dtype((np.void, unit.dtype.itemsize * unit.shape[1])))[:, 0])
     with progress("nearest texts", len(rows)) as advance:
-        for start in range(0, len(rows), _ROWS_AT_ONCE):
-            part = rows[start : start + _ROWS_AT_ONCE]
-            cosine, place = index.search(np.ascontiguousarray(vectors[part], np.float32), depth)
-            other = np.where(place >= 0, rows[place], part[:, None])
-            # Stable: what stays keeps its order, the row itself and what is not similar moves to the end.
-            good = (other != part[:, None]) & (cosine > 0)
-            order = np.argsort(~good, axis=1, kind="stable")[:, :count]
-            kept = np.take_along_axis(good, order, 1)
-            width = order.shape[1]
-            found[part, :width] = np.where(kept, np.take_along_axis(other, order, 1), 0)
-            cosines[part, :width] = np.where(kept, np.take_along_axis(cosine, order, 1), 0)
+        for first, members, group in groups.blocks():
+            cosine, place = index.search(unit[first], depth)
+            other = np.where(place >= 0, rows[place], 0)
+            cosine = np.where((place >= 0) & (cosine > 0), cosine, 0)
+            part = rows[members]
+            found[part], cosines[part] = without_itself(part, other[group], cosine[group], count)
             advance(len(part))
     return found, cosines
 
@@ -61,17 +61,40 @@ def nearest_by_words(
     words = _rarer(tfidf_matrix(texts))
     others = words.T.tocsr()  # (W, N + 1)
     found, cosines = (np.zeros((len(texts), count), kind) for kind in (np.int64, np.float32))
+    groups = _Groups.of(np.asarray(texts, object))
     with progress("nearest words", len(texts)) as advance:
-        for start in range(0, len(texts), _ROWS_AT_ONCE):
-            shared: sparse.csr_matrix = (words[start : start + _ROWS_AT_ONCE] @ others).tocsr()
-            shared.sort_indices()
-            row = np.repeat(np.arange(shared.shape[0]), np.diff(shared.indptr))
-            shared.data[(shared.indices == row + start) | (shared.indices == 0)] = 0
-            top, cosine = top_of_rows(shared, count)
-            part = slice(start, start + len(top))
-            found[part], cosines[part] = np.where(cosine > 0, top, 0), cosine
-            advance(len(top))
+        for first, members, group in groups.blocks():
+            shared: sparse.csr_matrix = (words[first] @ others).tocsr()
+            shared.data[shared.indices == 0] = 0
+            top, cosine = top_of_rows(shared, count + 1)
+            found[members], cosines[members] = without_itself(members, top[group], cosine[group], count)
+            advance(len(members))
     return found, cosines
+
+
+@dataclass(frozen=True)
+class _Groups:
+    """Rows that are the same, as a catalog has many of one title: what is near one is near all of them.
+
+    Attributes:
+        order: (n,) rows, group by group. starts: (G + 1,) where each group begins in `order`.
+    """
+
+    order: IntArray
+    starts: IntArray
+
+    @classmethod
+    def of(cls, values: np.ndarray[tuple[int, ...], np.dtype[Any]]) -> "_Groups":
+        code, _ = pd.factorize(values)
+        order = np.argsort(code, kind="stable")
+        return cls(order, np.append(np.flatnonzero(np.diff(code[order], prepend=-1)), len(order)))
+
+    def blocks(self) -> Iterator[tuple[IntArray, IntArray, IntArray]]:
+        """Of _ROWS_AT_ONCE groups: the first row of each, all rows, and for each of them its group."""
+        for start in range(0, len(self.starts) - 1, _ROWS_AT_ONCE):
+            edges = self.starts[start : start + _ROWS_AT_ONCE + 1]
+            group = np.repeat(np.arange(len(edges) - 1), np.diff(edges))
+            yield self.order[edges[:-1]], self.order[edges[0] : edges[-1]], group
 
 
 def _rarer(words: sparse.csr_matrix) -> sparse.csr_matrix:

@@ -1,5 +1,7 @@
 """The graph of items that are taken near each other."""
 
+from random import Random
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -74,6 +76,19 @@ def test_the_top_of_a_long_row_is_that_of_a_full_sort() -> None:
     columns, kept = top_of_rows(sparse.csr_matrix(values), 4)
     assert columns.tolist() == [[4, 8, 0, 2]]
     assert kept.tolist() == [[5, 4, 3, 2]]
+
+
+@given(st.lists(st.integers(0, 4), min_size=1, max_size=30), st.integers(1, 8), st.randoms())
+def test_the_top_of_a_row_does_not_depend_on_the_order_of_its_cells(
+    values: list[int], count: int, random: Random
+) -> None:
+    cells = list(enumerate(values))
+    expected = sorted(cells, key=lambda cell: (-cell[1], cell[0]))[:count]
+    random.shuffle(cells)
+    indices, data = (np.array(part) for part in zip(*cells, strict=True))
+    row = sparse.csr_matrix((data.astype(np.float32), indices, [0, len(cells)]), shape=(1, len(cells)))
+    columns, kept = top_of_rows(row, count)
+    assert list(zip(columns[0], kept[0], strict=True))[: len(cells)] == expected
 
 
 logs = st.lists(

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from recsys.retrieval import text_neighbours
 from recsys.retrieval.text_neighbours import nearest_by_vector, nearest_by_words
+from recsys.retrieval.tfidf import tfidf_matrix
 
 
 @given(st.integers(2, 30), st.integers(1, 5), st.integers(0, 10))
@@ -61,3 +62,34 @@ def test_words_that_join_everything_are_left_out_where_pairs_are_too_many(monkey
     assert (nearest_by_words(texts, 5)[0][1] > 0).sum() == 5
     monkeypatch.setattr(text_neighbours, "_MOST_PAIRS", 100)
     assert nearest_by_words(texts, 5)[0][1].tolist() == [2, 0, 0, 0, 0]
+
+
+@given(
+    st.lists(
+        st.sampled_from(["", "red pump", "red boot", "blue pump", "lamp", "red"]), min_size=2, max_size=25
+    ),
+    st.integers(1, 6),
+)
+def test_the_nearest_by_words_are_those_of_all_products_among_equal_texts_too(
+    texts: list[str], count: int
+) -> None:
+    texts = ["", *texts]
+    words = tfidf_matrix(texts).toarray().astype(np.float64)
+    products = words @ words.T
+    np.fill_diagonal(products, 0)
+    found, cosines = nearest_by_words(texts, count)
+    for row, product in enumerate(products):
+        order = np.argsort(-product.round(5), kind="stable")[:count]  # ties by index
+        expected = np.where(product[order] > 0, order, 0)
+        np.testing.assert_array_equal(found[row][: len(order)], expected)
+        np.testing.assert_allclose(cosines[row][: len(order)], product[order], atol=1e-5)
+
+
+@given(st.lists(st.integers(0, 4), min_size=2, max_size=30), st.integers(1, 5))
+def test_equal_vectors_are_near_each_other_and_each_without_itself(kinds: list[int], count: int) -> None:
+    vectors = np.concatenate([np.zeros((1, 5)), np.eye(5)[kinds]]).astype(np.float32)
+    found, cosines = nearest_by_vector(vectors, count)
+    for row, kind in enumerate(kinds, start=1):
+        twins = [other for other, each in enumerate(kinds, start=1) if each == kind and other != row]
+        assert set(found[row][found[row] > 0].tolist()) <= set(twins)
+        assert (cosines[row] > 0).sum() == min(count, len(twins))

@@ -1,6 +1,7 @@
 """What items cost according to what was paid for them, at the end of the log and at each instant before."""
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -123,6 +124,8 @@ class UnitPrices:
 
     def _condense(self) -> None:
         """Leaves the latest purchases of each item and month, of both kinds."""
+        if len(self._rows) == 1:
+            return  # nothing came since
         table = pa.concat_tables(self._rows).combine_chunks()
         codes, _ = _codes(table["item"])
         groups = codes * 2**20 + _month_numbers(table["at"].to_numpy())
@@ -137,8 +140,8 @@ class UnitPrices:
 def _latest(groups: IntArray, at: IntArray) -> BoolArray:
     """(N,) the LATEST rows of each group; most groups are smaller, and there is nothing to drop."""
     kept = np.ones(len(groups), bool)
-    _, place, counts = np.unique(groups, return_inverse=True, return_counts=True)
-    often = np.flatnonzero(counts[place] > LATEST)
+    place, _ = pd.factorize(groups)
+    often = np.flatnonzero(np.bincount(place)[place] > LATEST)
     order = often[np.lexsort((at[often], groups[often]))]
     kept[order[_from_end(groups[order]) > LATEST]] = False
     return kept

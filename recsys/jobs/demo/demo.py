@@ -1,6 +1,7 @@
 """The whole way on the demo shop: import, features, training, evaluation, serving, events, searches, ads."""
 
 import json
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,7 +11,6 @@ from typing import Protocol
 from recsys.config import Settings
 from recsys.documents import JsonObject
 from recsys.errors import RecsysError
-from recsys.instants import utc_now
 from recsys.jobs.data.demo import DEMO_MAPPING, demo_folder
 from recsys.jobs.demo.ads import DemoAds, try_ads
 from recsys.jobs.demo.households import USUAL, Household, sample_households
@@ -129,9 +129,8 @@ def open_demo(settings: Settings, screen: DemoScreen | None) -> Iterator[DemoRep
 
 def _check_before_demo(settings: Settings) -> None:
     """Makes sure of what the last step needs before the first one is done."""
-    if not _is_imported(settings):
-        demo_folder(settings.paths)
-    elif (name := load_info(settings.paths).name) != DEMO_MAPPING:
+    demo_folder(settings.paths)
+    if _is_imported(settings) and (name := load_info(settings.paths).name) != DEMO_MAPPING:
         raise RecsysError(
             f"{settings.paths.home} holds the shop {name!r}. Set RECSYS_HOME to another folder for the demo."
         )
@@ -145,13 +144,12 @@ def _is_imported(settings: Settings) -> bool:
 
 
 def _prepare_shop(settings: Settings, quiet: bool) -> None:
-    """Imports the shop unless that was done, and brings its features up to date, offline and online."""
-    if not _is_imported(settings):
-        run_command(["recsys", "data", "import", "--mapping", DEMO_MAPPING], quiet)
-    run_command(["recsys", "features", "build"], quiet)
-    now = utc_now().strftime("%Y-%m-%dT%H:%M:%SZ")
-    run_command(["feast", "-c", str(settings.feature_repo), "apply"], True)
-    run_command(["feast", "-c", str(settings.feature_repo), "materialize-incremental", now], True)
+    """Brings the shop up to date in one process: its import unless that was done, its features, Redis."""
+    files = {
+        "RECSYS_IMPORT__MAPPING": DEMO_MAPPING,
+        "RECSYS_IMPORT__SOURCE": str(demo_folder(settings.paths)),
+    }
+    run_command(["recsys", "refresh"], quiet, environment=os.environ | files)
 
 
 def _production_bundle(settings: Settings, quiet: bool) -> str:

@@ -21,7 +21,7 @@ from recsys.models.retriever.item_tower import ItemTower
 from recsys.models.retriever.micro_batches import MicroBatcher
 from recsys.models.retriever.ready_vectors import ReadyProjection
 from recsys.models.retriever.text_projection import TextProjection
-from recsys.models.retriever.user_tower import TimeEncoder, UserTower
+from recsys.models.retriever.user_tower import Places, TimeEncoder, UserTower
 from recsys.models.retriever.user_vector import UserVectorForward
 
 if TYPE_CHECKING:
@@ -106,9 +106,15 @@ class Retriever(nn.Module):
         """What the cosine is multiplied with to make a logit; at most 100."""
         return self.log_scale.exp().clamp(max=100.0)
 
-    def states(self, vectors: Tensor, kinds: Tensor, at_seconds: Tensor) -> Tensor:
-        """(B, L, D) behaviour states K from item vectors (B, L, D), kinds and instants (B, L)."""
-        out: Tensor = self.user_tower(vectors, kinds, at_seconds)
+    def states(
+        self, vectors: Tensor, kinds: Tensor, at_seconds: Tensor, places: Places | None = None
+    ) -> Tensor:
+        """(B, L, D) behaviour states K from item vectors (B, L, D), kinds and instants (B, L).
+
+        Args:
+            places: those whose states are wanted: (S, D) then.
+        """
+        out: Tensor = self.user_tower(vectors, kinds, at_seconds, places)
         return out
 
     def users(self, states: Tensor, request_at: Tensor, last_at: Tensor) -> Tensor:
@@ -185,7 +191,9 @@ class Retriever(nn.Module):
             vectors = self.item_tower(distinct)[place]  # (B, L, D)
         else:
             vectors = torch.from_numpy(item_vectors[histories.items[:, -columns:]]).to(self.device)
-        states = self.user_tower(vectors, kinds, at, slice(-1, None))[:, 0]  # (B, D): only the last
+        row = np.arange(len(items))
+        last = Places.of(row, np.full_like(row, columns - 1), len(row), self.device)
+        states = self.states(vectors, kinds, at, last)
         users = self.users(states, request_at, at[:, -1]) * (kinds[:, -1:] > 0)
         out: FloatArray = users.float().cpu().numpy()
         return out

@@ -1,11 +1,14 @@
 """P_u = [K_u ; T_u]: what a user did, by a causal transformer, and when the request is made."""
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from recsys.arrays import IntArray
 from recsys.columns import KINDS
 
 GAP_BUCKETS = 32  # powers of two of seconds: bucket 31 begins at 68 years
@@ -14,6 +17,40 @@ HOUR, DAY, WEEK, YEAR = 3_600, 86_400, 604_800, 31_556_952
 CYCLES = ((DAY, 3), (WEEK, 3))
 SEASON = (YEAR, 2)
 _DROPOUT_LEVELS = 256  # what a byte tells apart
+
+
+@dataclass(frozen=True)
+class Places:
+    """S of the places of B histories, whose states are wanted; those of one history are neighbours.
+
+    Attributes:
+        row, position: (S,) int64, which history and which of its places.
+        slot: (S,) int64, the number of each among those of its history, from 0.
+        slots: the most that one history has.
+    """
+
+    row: Tensor
+    position: Tensor
+    slot: Tensor
+    slots: int
+
+    @classmethod
+    def of(cls, row: IntArray, position: IntArray, histories: int, device: torch.device) -> "Places":
+        """Those at `position` (S,) of `row` (S,), ascending, of so many histories.
+
+        Counted on the processor: the size of a tensor would have to wait for the device.
+        """
+        counts = np.bincount(row, minlength=histories)
+        slot = np.arange(len(row)) - (np.cumsum(counts) - counts)[row]
+        rows, positions, slots = (
+            torch.from_numpy(np.ascontiguousarray(part)).to(device) for part in (row, position, slot)
+        )
+        return cls(rows, positions, slots, int(counts.max()))
+
+    def padded(self, values: Tensor, histories: int) -> Tensor:
+        """(B, Q, ...) `values` (S, ...) by history and slot, 0 where a history has fewer than Q."""
+        out = values.new_zeros(histories, self.slots, *values.shape[1:])
+        return out.index_put((self.row, self.slot), values)
 
 
 class Block(nn.Module):
@@ -30,26 +67,43 @@ class Block(nn.Module):
         self.narrow = nn.Linear(4 * width, width)
         self.dropout = Dropout(dropout)
 
-    def forward(self, states: Tensor, bias: Tensor, places: slice = slice(None)) -> Tensor:
+    def forward(self, states: Tensor, bias: Tensor, places: Places | None = None) -> Tensor:
         """states (B, L, D), bias (B, H, L, L) with -inf where attention is forbidden -> (B, L, D).
 
         Args:
-            places: of the L, those whose new states are wanted: for fewer there is less to do.
+            places: those whose new states are wanted, with a bias (B, H, Q, L): (S, D) then, for less work.
         """
-        mixed = self._attend(self.attention_norm(states), bias, places)
-        states = states[:, places] + self.dropout(self.attention_out(mixed))
+        normed = self.attention_norm(states)
+        if places is None:
+            query, key, value = self._heads(self.query_key_value(normed), 3)
+            mixed = self._attend(query, key, value, bias)
+        else:
+            mixed = self._attend_at(normed, bias, places)
+            states = states[places.row, places.position]  # (S, D)
+        states = states + self.dropout(self.attention_out(mixed))
         hidden = nn.functional.gelu(self.wide(self.norm(states)))
         out: Tensor = states + self.dropout(self.narrow(hidden))
         return out
 
-    def _attend(self, states: Tensor, bias: Tensor, places: slice) -> Tensor:
-        batch, length, width = states.shape
-        parts = self.query_key_value(states).view(batch, length, 3, self.heads, width // self.heads)
-        query, key, value = parts.permute(2, 0, 3, 1, 4)  # each (B, H, L, D / H)
-        query, bias = query[:, :, places], bias[:, :, places]
-        logits = query @ key.transpose(-1, -2) * (width // self.heads) ** -0.5 + bias  # (B, H, L, L)
-        mixed = self.dropout(logits.softmax(-1)) @ value  # (B, H, L, D / H)
-        out: Tensor = mixed.transpose(1, 2).reshape(batch, -1, width)  # (B, L, D)
+    def _attend_at(self, states: Tensor, bias: Tensor, places: Places) -> Tensor:
+        """(S, D) what the places draw from all of their history's states (B, L, D)."""
+        width = states.shape[-1]
+        weight, offset = self.query_key_value.weight, self.query_key_value.bias
+        query = nn.functional.linear(states[places.row, places.position], weight[:width], offset[:width])
+        (query,) = self._heads(places.padded(query, len(states)), 1)  # (B, H, Q, D / H)
+        key, value = self._heads(nn.functional.linear(states, weight[width:], offset[width:]), 2)
+        return self._attend(query, key, value, bias)[places.row, places.slot]
+
+    def _heads(self, states: Tensor, parts: int) -> Tensor:
+        """(parts, B, H, L, D / H) of (B, L, parts D)."""
+        batch, length, _ = states.shape
+        return states.view(batch, length, parts, self.heads, -1).permute(2, 0, 3, 1, 4)
+
+    def _attend(self, query: Tensor, key: Tensor, value: Tensor, bias: Tensor) -> Tensor:
+        """(B, Q, D) of queries (B, H, Q, D / H), keys and values (B, H, L, D / H) and bias (B, H, Q, L)."""
+        logits = query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5 + bias  # (B, H, Q, L)
+        mixed = self.dropout(logits.softmax(-1)) @ value  # (B, H, Q, D / H)
+        out: Tensor = mixed.transpose(1, 2).flatten(2)  # (B, Q, D)
         return out
 
 
@@ -71,30 +125,38 @@ class UserTower(nn.Module):
                 nn.init.normal_(weight, std=0.02)
 
     def forward(
-        self, vectors: Tensor, kinds: Tensor, at_seconds: Tensor, places: slice = slice(None)
+        self, vectors: Tensor, kinds: Tensor, at_seconds: Tensor, places: Places | None = None
     ) -> Tensor:
         """(B, L, D) from item vectors (B, L, D), kind codes (B, L) and Unix seconds (B, L).
 
         Kind 0 is padding: nothing attends to it, and its own states mean nothing.
 
         Args:
-            places: of the L, those whose states are wanted.
+            places: those whose states are wanted: (S, D) then. The last block does nothing for the others.
         """
         # Unit rows have entries of size D^-1/2; bring them to the size that layers expect.
         states = self.dropout(vectors * vectors.shape[-1] ** 0.5 + self.kind(kinds))  # (B, L, D)
-        bias = self.bias(at_seconds).masked_fill(~_visible(kinds > 0), float("-inf"))  # (B, H, L, L)
-        for number, block in enumerate(self.blocks, start=1):
-            states = block(states, bias, places if number == len(self.blocks) else slice(None))
+        *inner, last = self.blocks
+        if inner:
+            bias = self._visible_bias(kinds, at_seconds)
+            for block in inner:
+                states = block(states, bias)
+        states = last(states, self._visible_bias(kinds, at_seconds, places), places)
         out: Tensor = self.norm(states)
         return out
 
+    def _visible_bias(self, kinds: Tensor, at_seconds: Tensor, places: Places | None = None) -> Tensor:
+        """(B, H, Q, L) bias of attention; i sees j if j <= i and j is real, and itself, lest it see nothing.
 
-def _visible(real: Tensor) -> Tensor:
-    """(B, 1, L, L) bool: i sees j if j <= i and j is real; each sees itself, lest a row be empty."""
-    length = real.shape[1]
-    causal = torch.ones(length, length, dtype=torch.bool, device=real.device).tril()
-    alone = torch.eye(length, dtype=torch.bool, device=real.device)
-    return ((causal & real[:, None, :]) | alone).unsqueeze(1)
+        Without `places` Q is L.
+        """
+        batch, length = kinds.shape
+        key = torch.arange(length, device=kinds.device)
+        query = key.expand(1, length) if places is None else places.padded(places.position, batch)
+        query = query.unsqueeze(-1)  # (1 or B, Q, 1)
+        visible = ((key <= query) & (kinds > 0).unsqueeze(1)) | (key == query)  # (B, Q, L)
+        bias: Tensor = self.bias(at_seconds, query).masked_fill(~visible.unsqueeze(1), float("-inf"))
+        return bias
 
 
 def gap_bucket(seconds: Tensor) -> Tensor:
@@ -153,19 +215,25 @@ class RelativeBias(nn.Module):
         self.place = nn.Parameter(torch.zeros(length, heads))
         self.gap = nn.Parameter(torch.zeros(GAP_BUCKETS, heads)) if clock else None
 
-    def forward(self, at_seconds: Tensor) -> Tensor:
-        """(B or 1, H, L, L) additive bias; [.., i, j] is for query i and key j, of use where j <= i."""
+    def forward(self, at_seconds: Tensor, query: Tensor | None = None) -> Tensor:
+        """(B or 1, H, Q, L) additive bias; [.., i, j] is for query i and key j, of use where j is not later.
+
+        Args:
+            at_seconds: (B, L). query: (B or 1, Q, 1) places of the queries among the L; None = each of them.
+        """
         place = torch.arange(at_seconds.shape[1], device=at_seconds.device)
-        apart = (place[:, None] - place).clamp(0, len(self.place) - 1)  # (L, L)
-        bias = _lookup(apart.unsqueeze(0), self.place)  # (1, H, L, L)
+        query = place[None, :, None] if query is None else query
+        apart = (query - place).clamp(0, len(self.place) - 1)  # (B or 1, Q, L)
+        bias = _lookup(apart, self.place)  # (B or 1, H, Q, L)
         if self.gap is not None:
-            gaps = gap_bucket(at_seconds[:, :, None] - at_seconds[:, None, :])  # (B, L, L)
-            bias = bias + _lookup(gaps, self.gap)  # (B, H, L, L)
+            at = at_seconds.gather(1, query.squeeze(-1).expand(len(at_seconds), -1))  # (B, Q)
+            gaps = gap_bucket(at.unsqueeze(-1) - at_seconds.unsqueeze(1))  # (B, Q, L)
+            bias = bias + _lookup(gaps, self.gap)  # (B, H, Q, L)
         return bias
 
 
 def _lookup(index: Tensor, table: Tensor) -> Tensor:
-    """(B, H, L, L): row `index` (B, L, L) of `table` (G, H), a plane a head."""
+    """(B, H, Q, L): row `index` (B, Q, L) of `table` (G, H), a plane a head."""
     if table.device.type != "cpu":
         return nn.functional.embedding(index, table).permute(0, 3, 1, 2)
     out: Tensor = _Lookup.apply(index, table)  # type: ignore[no-untyped-call]
@@ -184,7 +252,7 @@ class _Lookup(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[None, Tensor]:
         (index,) = ctx.saved_tensors
-        (gradient,) = gradients  # (B, H, L, L)
+        (gradient,) = gradients  # (B, H, Q, L)
         place = index.flatten()
         sums = [torch.bincount(place, plane.flatten().double(), ctx.rows) for plane in gradient.unbind(dim=1)]
         return None, torch.stack(sums, dim=1).to(gradient.dtype)

@@ -18,6 +18,7 @@ from recsys.models.losses import (
     sampled_softmax,
 )
 from recsys.models.retriever.retriever import Retriever
+from recsys.models.retriever.user_tower import Places
 from recsys.training.retriever.distributed import SINGLE_PROCESS, ProcessGroup
 from recsys.training.retriever.lazy_adamw import LazyAdamW
 from recsys.training.schedule import build_adamw, learning_rate, set_rate
@@ -260,10 +261,11 @@ def _vectors(
         own = None if residuals is None else residuals.of(needed)
         vectors = model.item_tower(_tensor(needed, device), own)  # (V, D)
         history = vectors[_tensor(place[len(columns) :], device)].view(*batch.items.shape, -1)  # (B, L, D)
-        states = model.states(history, _tensor(batch.kinds, device), _tensor(batch.at_seconds, device))
-        row, position = _tensor(batch.state_row, device), _tensor(batch.state_position, device)
+        places = Places.of(batch.state_row, batch.state_position, len(batch.items), device)
+        kinds, at = _tensor(batch.kinds, device), _tensor(batch.at_seconds, device)
+        states = model.states(history, kinds, at, places)  # (S, D)
         last_at = _tensor(batch.at_seconds[batch.state_row, batch.state_position], device)
-        users = model.users(states[row, position], _tensor(batch.state_at_seconds, device), last_at)
+        users = model.users(states, _tensor(batch.state_at_seconds, device), last_at)
     return users, vectors[_tensor(place[: len(columns)], device)]
 
 

@@ -3,6 +3,9 @@ import json
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import settings as settings_of
+from hypothesis import strategies as st
 from scipy import sparse
 
 from recsys.config import RetrieverSettings
@@ -10,6 +13,7 @@ from recsys.dataset.interactions import Histories
 from recsys.errors import ArtifactMismatchError, ConfigError
 from recsys.models.retriever.build import build_retriever
 from recsys.models.retriever.retriever import Retriever
+from recsys.models.retriever.user_tower import Places, UserTower
 
 NOW = 1_700_000_000
 
@@ -65,6 +69,41 @@ def test_a_later_action_never_changes_an_earlier_state(retriever):
         states.append(retriever.states(vectors, torch.from_numpy(h.kinds), torch.from_numpy(h.at_seconds)))
     torch.testing.assert_close(states[0][:, :2], states[1][:, :2])
     assert (states[0][:, 2] - states[1][:, 2]).abs().max() > 1e-3
+
+
+@settings_of(max_examples=30, deadline=None)
+@given(
+    lengths=st.lists(st.integers(0, 7), min_size=1, max_size=5),
+    layers=st.integers(1, 2),
+    clock=st.booleans(),
+    seed=st.integers(0, 1000),
+)
+def test_wanted_places_have_the_states_and_gradients_of_the_whole_pass(lengths, layers, clock, seed):
+    torch.manual_seed(seed)
+    tower = UserTower(width=8, layers=layers, heads=2, length=6, dropout=0.3, clock=clock).eval()
+    kinds = (torch.arange(7).flip(0) < torch.tensor(lengths)[:, None]).long() * 3  # padded on the left
+    at_seconds = torch.randint(0, 100_000, kinds.shape).sort(1).values
+    wanted = torch.rand(kinds.shape) < 0.5
+    wanted[0, -1] = True
+    row, position = wanted.nonzero(as_tuple=True)
+    results = []
+    some = Places.of(row.numpy(), position.numpy(), len(kinds), kinds.device)
+    for places in (None, some):
+        tower.zero_grad()
+        vectors = torch.randn(*kinds.shape, 8, generator=torch.Generator().manual_seed(seed))
+        vectors.requires_grad_()
+        states = tower(vectors, kinds, at_seconds, places)
+        states = states[row, position] if places is None else states
+        (states * torch.arange(1.0, 9.0)).cos().sum().backward()
+        results.append([states, vectors.grad, *(weight.grad for weight in tower.parameters())])
+    for whole, apart in zip(*results, strict=True):
+        torch.testing.assert_close(whole, apart, atol=1e-5, rtol=1e-4)
+
+
+def test_places_have_slots_by_history_and_are_padded_with_zeros():
+    places = Places.of(np.array([0, 0, 2]), np.array([1, 4, 3]), 3, torch.device("cpu"))
+    assert (places.slot.tolist(), places.slots) == ([0, 1, 0], 2)
+    assert places.padded(places.position, 3).tolist() == [[1, 4], [0, 0], [3, 0]]
 
 
 def test_order_kinds_gaps_and_the_hour_all_matter(retriever):
