@@ -53,11 +53,11 @@ from recsys.models.bundle import Bundle
 from recsys.models.bundle_update import ItemChange, update_bundle
 from recsys.models.orders import SIMILAR
 from recsys.models.signals import UserSignals
-from recsys.models.spare_capacity import SpareCapacity
 from recsys.retrieval.popularity import LivePopularity
 from recsys.retrieval.recent_searches import QueryMeanings, recent_searches
 from recsys.rules.rule_set import RuleSet
 from recsys.service_settings import ServingSettings
+from recsys.versions.spare_capacity import SpareCapacity
 
 
 class Recommender:

@@ -18,7 +18,8 @@ from recsys.instants import to_micros
 from recsys.models.bundle import Bundle
 from recsys.models.neighbours import Neighbours, weakest_scores
 from recsys.models.retriever.attributes import attribute_row
-from recsys.models.spare_capacity import SpareCapacity
+from recsys.versions.spare_capacity import SpareCapacity
+from recsys.versions.text_rows import TextRows
 
 _TEXT_NEIGHBOURS = ("text_neighbours", "text_scores")  # names of stored arrays
 _WEAKEST = "text_weakest"  # of the scores of each item's text neighbours
@@ -99,20 +100,14 @@ def _update_items(table: ItemTable, items: Sequence[Item], spare: SpareCapacity)
     index = vocabulary.indexes([item.item_id for item in items])
     size = len(vocabulary)
 
-    def texts(column: tuple[str, ...], values: list[str]) -> tuple[str, ...]:
-        tail = [""] * (size - len(column))
-        known: dict[int, str] = {}
-        for place, value in zip(index.tolist(), values, strict=True):
-            if place >= len(column):
-                tail[place - len(column)] = value
-            elif column[place] != value:
-                known[place] = value
-        if known:  # every place of a tuple is walked over in Python only if it has to be
-            rows = list(column)
-            for place, value in known.items():
-                rows[place] = value
-            column = tuple(rows)
-        return column + tuple(tail)
+    def texts(column: Sequence[str], values: list[str]) -> Sequence[str]:
+        rows = TextRows.of(column)
+        changed = {
+            place: value
+            for place, value in zip(index.tolist(), values, strict=True)
+            if place >= len(rows) or rows[place] != value
+        }
+        return rows.with_rows(changed, size) if changed else column
 
     def numbers(name: str, column: npt.NDArray[Any], values: list[Any]) -> npt.NDArray[Any]:
         rows = np.array(values, column.dtype)

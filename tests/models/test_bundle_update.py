@@ -17,7 +17,7 @@ from recsys.models.bundle import Bundle
 from recsys.models.bundle_update import ItemChange, update_bundle
 from recsys.models.neighbours import Neighbours
 from recsys.models.retriever.cold_start import knn_residuals, shrink_residuals
-from recsys.models.spare_capacity import PAGED_FROM, SpareCapacity
+from recsys.versions.spare_capacity import PAGED_FROM, SpareCapacity
 from tests.tiny_bundle import tiny_bundle
 
 NOW = datetime(2025, 6, 1, tzinfo=UTC)

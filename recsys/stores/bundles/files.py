@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +32,7 @@ from recsys.columns import (
 from recsys.dataset.interactions import Vocabulary
 from recsys.dataset.item_table import ItemTable
 from recsys.errors import ArtifactMismatchError
+from recsys.versions.text_rows import TextRows
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -166,7 +167,7 @@ def read_items(path: Path) -> ItemTable:
     try:
         table = pq.read_table(path)
         texts = {
-            name: cast(tuple[str, ...], tuple(table[name].to_pylist()))
+            name: TextRows.of(table[name].to_pylist())
             for name in (ITEM_ID, TITLE, CATEGORY, BRAND, ATTRIBUTES)
         }
         items = ItemTable(
@@ -184,8 +185,8 @@ def read_items(path: Path) -> ItemTable:
             return items
         return replace(
             items,
-            products=tuple(table[PRODUCT_ID].to_pylist()),
-            category_paths=tuple(table[CATEGORY_PATH].to_pylist()),
+            products=TextRows.of(table[PRODUCT_ID].to_pylist()),
+            category_paths=TextRows.of(table[CATEGORY_PATH].to_pylist()),
             first_at=table[FIRST_AT].to_numpy().copy(),
         )
     except (OSError, pa.ArrowInvalid, KeyError) as error:

@@ -68,10 +68,19 @@ def promote(settings: Settings, bundle: Bundle) -> None:
 
 
 def random_bundle(
-    items: int, settings: Settings, now: datetime, bundle_id: str, rng: np.random.Generator
+    items: int,
+    settings: Settings,
+    now: datetime,
+    bundle_id: str,
+    rng: np.random.Generator,
+    applied: bool = True,
 ) -> Bundle:
-    """An untrained bundle of the real networks: it costs what a trained one costs."""
-    table = _item_table(items, rng)
+    """An untrained bundle of the real networks: it costs what a trained one costs.
+
+    Args:
+        applied: whether there is a feature repository whose schema it is bound to.
+    """
+    table, service = _item_table(items, rng), columns.RANKING_SERVICE
     text = _unit(rng.normal(size=(items + 1, TEXT_WIDTH)))
     retriever = build_retriever(settings.retriever, table, text, None, clock=True).eval()
     ranker = Ranker(RankerShape(hidden=settings.ranker.hidden)).eval()
@@ -82,7 +91,7 @@ def random_bundle(
         dataset="random",
         protocol="all",
         repeats=True,
-        services={columns.RANKING_SERVICE: OfflineFeatures(settings).schema_hash(columns.RANKING_SERVICE)},
+        services={service: OfflineFeatures(settings).schema_hash(service)} if applied else {},
         data_start=now,
         data_end=now,
         users=0,
