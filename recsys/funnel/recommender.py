@@ -116,7 +116,10 @@ class Recommender:
             known = index[~new]
             moved = (other.bundle.item_vectors[known] != self.bundle.item_vectors[known]).any(1)
             touched = np.concatenate([known[moved], index[new]])
-            other._sources = self._sources.with_bundle(_as_of_now(other), other.catalog, touched)
+            now = self._sources.popularity
+            now = self._spare.with_rows("popularity_now", now, len(other.catalog), index[:0], now[:0])
+            as_of_now = other.bundle.with_arrays(popularity=now)
+            other._sources = self._sources.with_bundle(as_of_now, other.catalog, touched)
         return other
 
     def with_effort(self, effort: Effort) -> "Recommender":
@@ -140,7 +143,8 @@ class Recommender:
         """
         other = copy(self)
         other.catalog = self.catalog.with_popularity(popularity)
-        other._sources = self._sources.with_bundle(_as_of_now(other), other.catalog, np.zeros(0, np.int64))
+        as_of_now = self.bundle.with_arrays(popularity=other.catalog.popularity.astype(np.float32))
+        other._sources = self._sources.with_bundle(as_of_now, other.catalog, np.zeros(0, np.int64))
         return other
 
     def recommend(self, request: RecommendRequest, now: datetime) -> Slate:
@@ -258,7 +262,7 @@ class Recommender:
 
     def warm_up(self, now: datetime) -> None:
         """Runs every stage once, so that the first request is as quick as the others."""
-        item = int(self.catalog.by_popularity[0]) if len(self.catalog) > 1 else 0
+        item = next(iter(self.catalog.popular(1, np.ones(len(self.catalog), bool)).tolist()), 0)
         vocabulary = self.bundle.items.vocabulary
         keys = np.array([stable_key(vocabulary.ids[item])], np.int64)
         instants = np.array([int(now.timestamp())], np.int64)
@@ -343,8 +347,3 @@ class Recommender:
 
     def _further(self, order: Ranked, chosen: Ranked) -> tuple[Candidate, ...]:
         return further_candidates(self.catalog.ids, order, chosen, self._settings.logged_candidates)
-
-
-def _as_of_now(recommender: Recommender) -> Bundle:
-    """The recommender's bundle with the popularity that its catalog has."""
-    return recommender.bundle.with_arrays(popularity=recommender.catalog.popularity.astype(np.float32))

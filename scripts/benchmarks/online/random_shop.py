@@ -117,7 +117,7 @@ def _random_tables(item_vectors: FloatArray, rng: np.random.Generator) -> Signal
     return SignalTables(
         co_occurrence=_random_neighbours(items, rng),
         item_cosine=_random_neighbours(items, rng),
-        text=_random_neighbours(items, rng),
+        text=_random_neighbours(items, rng, least=0.5),  # as those of texts that are alike
         words=_random_neighbours(items, rng),
         item_vectors=item_vectors,
         item_events=np.append(0, rng.pareto(1.0, items)).astype(np.float32),
@@ -126,10 +126,10 @@ def _random_tables(item_vectors: FloatArray, rng: np.random.Generator) -> Signal
     )
 
 
-def _random_neighbours(items: int, rng: np.random.Generator) -> Neighbours:
+def _random_neighbours(items: int, rng: np.random.Generator, least: float = 0.0) -> Neighbours:
     index = rng.integers(1, items + 1, (items + 1, NEIGHBOURS))
     index[0] = 0
-    scores = -np.sort(-rng.random((items + 1, NEIGHBOURS)), axis=1)
+    scores = least + (1 - least) * -np.sort(-rng.random((items + 1, NEIGHBOURS)), axis=1)
     return Neighbours(index, scores.astype(np.float32))
 
 
