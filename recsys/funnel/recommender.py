@@ -53,11 +53,14 @@ from recsys.models.bundle import Bundle
 from recsys.models.bundle_update import ItemChange, update_bundle
 from recsys.models.orders import SIMILAR
 from recsys.models.signals import UserSignals
+from recsys.retrieval.near_items import NearItems
 from recsys.retrieval.popularity import LivePopularity
 from recsys.retrieval.recent_searches import QueryMeanings, recent_searches
 from recsys.rules.rule_set import RuleSet
 from recsys.service_settings import ServingSettings
 from recsys.versions.spare_capacity import SpareCapacity
+
+_COMPARED_UP_TO = 30_000  # items; as many as the table of similar texts was made of by looking at all
 
 
 class Recommender:
@@ -94,6 +97,7 @@ class Recommender:
         self._meanings = meanings
         self._sources = CandidateSources(bundle, self.catalog)
         self._spare = SpareCapacity()
+        self._near = _near_items(bundle)
         self.version, self.effort = 0, Effort.FULL
 
     def with_changes(self, changes: Sequence[ItemChange], version: int) -> "Recommender":
@@ -108,7 +112,8 @@ class Recommender:
         other = copy(self)
         other.version = version
         if changes:
-            other.bundle, other._meanings = update_bundle(self.bundle, changes, self._spare), None
+            other.bundle = update_bundle(self.bundle, changes, self._spare, self._near)
+            other._meanings = None
             index = other.bundle.items.vocabulary.indexes([change.item.item_id for change in changes])
             other.catalog = self.catalog.with_items(other.bundle.items, index)
             # Only vectors that differ: an index holds no prices.
@@ -347,3 +352,10 @@ class Recommender:
 
     def _further(self, order: Ranked, chosen: Ranked) -> tuple[Candidate, ...]:
         return further_candidates(self.catalog.ids, order, chosen, self._settings.logged_candidates)
+
+
+def _near_items(bundle: Bundle) -> NearItems | None:
+    """What new texts are compared with; None where that is all items, for they are few or a GPU has them."""
+    if len(bundle.items) <= _COMPARED_UP_TO or bundle.retriever.device.type != "cpu":
+        return None
+    return NearItems(bundle.retriever.known_texts, bundle.retriever.known_contents)

@@ -18,6 +18,7 @@ from recsys.models.bundle_update import ItemChange, update_bundle
 from recsys.models.neighbours import Neighbours
 from recsys.models.retriever.cold_start import knn_residuals, shrink_residuals
 from recsys.versions.spare_capacity import PAGED_FROM, SpareCapacity
+from tests.models.new_texts import with_new_texts
 from tests.tiny_bundle import tiny_bundle
 
 NOW = datetime(2025, 6, 1, tzinfo=UTC)
@@ -183,7 +184,7 @@ def test_an_item_with_a_new_text_is_the_neighbour_of_items_of_similar_text() -> 
     neighbours = np.array([[0, 0], [2, 3], [1, 3], [2, 1]])
     scores = np.array([[0, 0], [0.9, 0.2], [0.9, 0.5], [0.5, 0.2]], np.float32)
     new = np.array([[0.0, 0.4, 0.1, 0.8]], np.float32)
-    found = Neighbours(neighbours, scores).with_new_texts(5, np.array([4]), new)
+    found = with_new_texts(Neighbours(neighbours, scores), 5, np.array([4]), new)
     rows = zip(found.index.tolist(), found.score.tolist(), strict=True)
     assert [dict(zip(*row, strict=True)) for row in rows][1:] == [
         {2: pytest.approx(0.9), 4: pytest.approx(0.4)},  # stronger than its weakest, which is gone
@@ -192,7 +193,7 @@ def test_an_item_with_a_new_text_is_the_neighbour_of_items_of_similar_text() -> 
         {3: pytest.approx(0.8), 1: pytest.approx(0.4)},
     ]
     other = np.array([[0.0, 0.0, -0.5, 0.0, 0.7]], np.float32)[:, :4]
-    found = found.with_new_texts(5, np.array([4]), other)
+    found = with_new_texts(found, 5, np.array([4]), other)
     assert 4 not in found.index[1:4], "its text is like none of theirs any more"
     assert not found.index[4].any()
 

@@ -1,6 +1,6 @@
 """y = f(P_u, P_m): two towers whose dot product ranks the whole catalog."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -207,12 +207,19 @@ class Retriever(nn.Module):
         return out
 
     def content_vectors(
-        self, index: IntArray, text_vectors: FloatArray, attributes: Sequence[Attributes]
+        self,
+        index: IntArray,
+        text_vectors: FloatArray,
+        attributes: Sequence[Attributes],
+        near: Callable[[FloatArray], IntArray] | None = None,
     ) -> FloatArray:
         """(K, D) float32 unit rows of items whose content is another now: text (K, E) and attributes.
 
         An item that training knew keeps its residual e_m; one with an index above N gets that of its
         neighbours, see `recsys.models.retriever.cold_start`.
+
+        Args:
+            near: finds items (K, C), among them the most similar, by contents (K, D); None = look at all.
         """
         new = torch.from_numpy(index > self.shape.items).to(self.device)
         known = torch.from_numpy(np.where(index > self.shape.items, 0, index)).to(self.device)
@@ -220,7 +227,9 @@ class Retriever(nn.Module):
             text, content = self._content(text_vectors, attributes)
             residual = self.item_tower.residual[known]
             if bool(new.any()):
-                residual[new] = knn_residuals(content[new], self._known_contents(), self.item_tower.residual)
+                rows = None if near is None else torch.from_numpy(near(content[new].cpu().numpy()))
+                known_contents = self._known_contents()
+                residual[new] = knn_residuals(content[new], known_contents, self.item_tower.residual, rows)
             vectors = self.item_tower.flag_missing_text(content + residual, text)
             out: FloatArray = nn.functional.normalize(vectors, dim=-1).float().cpu().numpy()
         return out
@@ -237,12 +246,38 @@ class Retriever(nn.Module):
             counts = torch.from_numpy(events).to(self.device)
             tower.residual.copy_(shrink_residuals(content, tower.residual, counts))
 
-    def text_cosines(self, text_vectors: FloatArray) -> FloatArray:
-        """(K, N + 1) float32 cosines of projected texts (K, E) with those of the items of training."""
+    def text_cosines(self, text_vectors: FloatArray, items: IntArray | None = None) -> FloatArray:
+        """(K, N + 1) float32 cosines of projected texts (K, E) with those of the items of training.
+
+        Args:
+            items: (K, C) those of training that each is compared with: the cosines are (K, C) then.
+        """
         with _inference(self):
-            text = self.text_projection(torch.from_numpy(text_vectors).to(self.device))
-            out: FloatArray = (text @ self.item_tower.text.T).float().cpu().numpy()
+            text, known = self._project(text_vectors), self.item_tower.text
+            cosines = text @ known.T if items is None else torch.einsum("kt,kct->kc", text, known[items])
+            out: FloatArray = cosines.float().cpu().numpy()
         return out
+
+    def project_texts(self, text_vectors: FloatArray) -> FloatArray:
+        """(K, T) float32 unit rows, what is compared of texts (K, E)."""
+        with _inference(self):
+            out: FloatArray = self._project(text_vectors).float().cpu().numpy()
+        return out
+
+    def known_texts(self) -> FloatArray:
+        """(N + 1, T) float32 unit rows of the items of training, as `project_texts` gives them."""
+        out: FloatArray = self.item_tower.text.float().cpu().numpy()
+        return out
+
+    def known_contents(self) -> FloatArray:
+        """(N + 1, D) float32 unit rows, what text and attributes of the items of training say; row 0 zero."""
+        with _inference(self):
+            out: FloatArray = self._known_contents().float().cpu().numpy()
+        return out
+
+    def _project(self, text_vectors: FloatArray) -> Tensor:
+        projected: Tensor = self.text_projection(torch.from_numpy(text_vectors).to(self.device))
+        return projected
 
     def train(self, mode: bool = True) -> "Retriever":
         """As every module; what was computed from the weights is forgotten when they may change."""

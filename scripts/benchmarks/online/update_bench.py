@@ -18,19 +18,14 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import torch
 
-from recsys.analysis.analyzer import Analyzer
 from recsys.catalog import Item
 from recsys.config import Settings
-from recsys.funnel.online_features import FeatureSource
 from recsys.funnel.recommender import Recommender
 from recsys.instants import utc_now
 from recsys.models.bundle import Bundle
 from recsys.models.bundle_update import ItemChange
-from recsys.retrieval.lexical.item_text import item_texts
-from recsys.retrieval.lexical.build import build_index
 from recsys.retrieval.popularity import POPULARITY_ORIGIN, LivePopularity
 from scripts.benchmarks.online.random_shop import random_bundle
-from recsys.stores.bundles.bundles import load_bundle, save_bundle
 from tests.fake_world import ShopFeatures
 
 LIVE = 5000  # items with a live score
@@ -60,8 +55,14 @@ def print_changes(recommender: Recommender, rng: np.random.Generator, times: int
     def known(place: int) -> Item:
         items = bundle.items
         return Item(
-            items.vocabulary.ids[place], items.titles[place], "", items.categories[place], items.brands[place],
-            int(items.price_micros[place]), bool(items.available[place]), {},
+            items.vocabulary.ids[place],
+            items.titles[place],
+            "",
+            items.categories[place],
+            items.brands[place],
+            int(items.price_micros[place]),
+            bool(items.available[place]),
+            {},
         )
 
     def vector() -> np.ndarray:
@@ -74,7 +75,9 @@ def print_changes(recommender: Recommender, rng: np.random.Generator, times: int
     kinds: dict[str, Callable[[int], ItemChange]] = {
         "price": lambda n: ItemChange(replace(known(place()), price_micros=n + 7)),
         "availability": lambda n: ItemChange(replace(known(place()), available=False)),
-        "text and category": lambda n: ItemChange(replace(known(place()), title=f"t {n}", category="category 3"), vector()),
+        "text and category": lambda n: ItemChange(
+            replace(known(place()), title=f"t {n}", category="category 3"), vector()
+        ),
         "new": lambda n: ItemChange(replace(known(place()), item_id=f"new-{n}", title=f"New {n}"), vector()),
     }
     for kind, change in kinds.items():
@@ -85,16 +88,27 @@ def print_changes(recommender: Recommender, rng: np.random.Generator, times: int
             start = time.process_time()
             recommender = recommender.with_changes(changes, version)
             spent.append(1000 * (time.process_time() - start))
-        print(f"{kind:20} first {spent[0]:8.1f} ms, median {statistics.median(spent[1:]):7.2f}, worst {max(spent[1:]):7.2f}", flush=True)
+        print(
+            f"{kind:20} first {spent[0]:8.1f} ms, median {statistics.median(spent[1:]):7.2f}, worst {max(spent[1:]):7.2f}",
+            flush=True,
+        )
     spent = []
     for n in range(times + 1):
-        live = dict(zip(rng.choice(given_size(bundle), LIVE, replace=False).tolist(), rng.random(LIVE).tolist(), strict=True))
+        live = dict(
+            zip(
+                rng.choice(given_size(bundle), LIVE, replace=False).tolist(),
+                rng.random(LIVE).tolist(),
+                strict=True,
+            )
+        )
         live.pop(0, None)
         popularity = LivePopularity.at(POPULARITY_ORIGIN, live, POPULARITY_ORIGIN + n)
         start = time.process_time()
         recommender = recommender.with_popularity(popularity)
         spent.append(1000 * (time.process_time() - start))
-    print(f"{'popularity':20} first {spent[0]:8.1f} ms, median {statistics.median(spent[1:]):7.2f}, worst {max(spent[1:]):7.2f}")
+    print(
+        f"{'popularity':20} first {spent[0]:8.1f} ms, median {statistics.median(spent[1:]):7.2f}, worst {max(spent[1:]):7.2f}"
+    )
     print(f"peak {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000:.0f} MB")
 
 
