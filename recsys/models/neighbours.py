@@ -62,7 +62,8 @@ class NewText:
     """An item whose text is another now.
 
     Attributes:
-        near: (C,) items of training, each once, all or those whose texts are nearest. cosines: (C,) with them.
+        near: (C,) items of training, each once: all, or those whose texts are nearest.
+        cosines: (C,) with them.
     """
 
     item: int
@@ -126,9 +127,7 @@ class _RowsInWork:
     def _touch(self, rows: IntArray) -> IntArray:
         """The places of `rows` among the copies."""
         new = np.array([row for row in rows.tolist() if row not in self._place], np.int64)
-        self._place.update(
-            zip(new.tolist(), range(len(self._place), len(self._place) + len(new)), strict=True)
-        )
+        self._place |= {row: len(self._place) + place for place, row in enumerate(new.tolist())}
         index = np.zeros((len(new), self._index.shape[1]), self._index.dtype)
         score = np.zeros(index.shape, np.float32)
         known = new < len(self._table.index)

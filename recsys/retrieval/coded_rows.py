@@ -101,7 +101,7 @@ class RowScan:
         self._scan = build_scan(np.concatenate([np.zeros((0, rows.shape[1]), np.int8), *codes]))
 
     def nearest(self, vectors: FloatArray, count: int) -> IntArray:
-        """(K, C) the numbers of the up to `count` rows nearest to vectors (K, D), the nearest first; 0 = none."""
+        """(K, C) the numbers of up to `count` rows nearest to vectors (K, D), best first; 0 = none."""
         queries = np.stack([self._scale.query(vector).numbers for vector in vectors])
         _, places = self._scan.search(queries, min(count, self._scan.ntotal))
         found: IntArray = places + 1

@@ -6,7 +6,7 @@ from recsys.models.neighbours import Neighbours, NewText, weakest_scores
 
 
 def with_new_texts(table: Neighbours, size: int, index: np.ndarray, cosines: np.ndarray) -> Neighbours:
-    """`table` with `size` rows, given the cosines (K, C) of the items at `index` with the items 0 .. C - 1."""
+    """`table` with `size` rows, given cosines (K, C) of the items at `index` with items 0 .. C - 1."""
     everyone = np.arange(cosines.shape[1])
     texts = [NewText(item, everyone, row) for item, row in zip(index.tolist(), cosines, strict=True)]
     found = table.rows_with_new_texts(size, texts, weakest_scores(table.score))
