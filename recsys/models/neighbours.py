@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recsys.arrays import FloatArray, IntArray
+from recsys.arrays import FloatArray, IntArray, SmallIntArray
 
 
 @dataclass(frozen=True)
@@ -13,17 +13,20 @@ class Neighbours:
     """M neighbours of each of N + 1 items.
 
     Attributes:
-        index: (N + 1, M) int64 item indexes, 0 = none.
+        index: (N + 1, M) int32 item indexes, 0 = none; wider ones, as earlier bundles hold, become those.
         score: (N + 1, M) float32, above 0 for every neighbour.
     """
 
-    index: IntArray
+    index: SmallIntArray
     score: FloatArray
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "index", np.asarray(self.index, np.int32))
 
     @classmethod
     def nothing(cls, size: int) -> "Neighbours":
         """A table of `size` rows without a neighbour."""
-        return cls(np.zeros((size, 0), np.int64), np.zeros((size, 0), np.float32))
+        return cls(np.zeros((size, 0), np.int32), np.zeros((size, 0), np.float32))
 
     def first(self, count: int) -> "Neighbours":
         """The first `count` columns: the strongest neighbours where each row runs from the strongest on."""
@@ -80,7 +83,7 @@ class ChangedRows:
     """
 
     places: IntArray
-    index: IntArray
+    index: SmallIntArray
     score: FloatArray
     weakest: FloatArray
 

@@ -127,7 +127,7 @@ def _random_tables(item_vectors: FloatArray, rng: np.random.Generator) -> Signal
 
 
 def _random_neighbours(items: int, rng: np.random.Generator, least: float = 0.0) -> Neighbours:
-    index = rng.integers(1, items + 1, (items + 1, NEIGHBOURS))
+    index = rng.integers(1, items + 1, (items + 1, NEIGHBOURS), np.int32)
     index[0] = 0
     scores = least + (1 - least) * -np.sort(-rng.random((items + 1, NEIGHBOURS)), axis=1)
     return Neighbours(index, scores.astype(np.float32))
