@@ -71,6 +71,24 @@ class ItemTable:
         """The one at `index` of `words_of_titles`."""
         return self.titles[index] if self.titled is None or self.titled[index] else ""
 
+    def with_other_words(self, before: "ItemTable", index: IntArray) -> IntArray:
+        """Those of the items at `index` that are new since `before`, or have other words in some field."""
+
+        def words(items: ItemTable, place: int) -> tuple[str, ...]:
+            return (
+                items.title_words(place),
+                items.categories[place],
+                items.brands[place],
+                items.attributes[place],
+            )
+
+        others = [
+            place
+            for place in index.tolist()
+            if place >= len(before) or words(self, place) != words(before, place)
+        ]
+        return np.array(others, np.int64)
+
     @property
     def ready_vectors(self) -> FloatArray:
         """(N + 1, V), V = 0 where there are none."""

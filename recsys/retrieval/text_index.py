@@ -15,6 +15,7 @@ import numpy as np
 from recsys.arrays import BoolArray, FloatArray, IntArray
 from recsys.retrieval.coded_rows import CodedQuery, Scale, build_scan
 from recsys.retrieval.dense_index import DELTA_UP_TO, DenseIndex, top_places
+from recsys.versions.spare_capacity import SpareCapacity
 
 SCAN_UP_TO = 500_000  # rows; beyond, `top` looks at the nearest cells: a scan of so many takes 9 ms
 BACKGROUND = 1024  # items that say how near a query is to anything at all
@@ -44,6 +45,7 @@ class TextIndex:
         self._cells = DenseIndex(vectors) if len(self._rows) > scan_up_to else None
         step = max(1, len(self._rows) // BACKGROUND)
         self._background = self._codes[::step][:BACKGROUND].astype(np.float32)
+        self._spare = SpareCapacity()
         self._late = np.zeros(0, np.int64)  # rows that changed or came later, ascending
         self._late_codes = np.zeros((0, vectors.shape[1]), np.float32)
         self._late_text: BoolArray = np.zeros(0, bool)
@@ -77,11 +79,17 @@ class TextIndex:
         rows = np.unique(np.concatenate([self._late, changed, np.arange(self._size, len(vectors))]))
         if len(rows) > DELTA_UP_TO:
             return TextIndex(vectors, self._scan_up_to)
-        other, late = copy(self), np.ascontiguousarray(vectors[rows], np.float32)
+        other, new = copy(self), np.union1d(changed, np.arange(self._size, len(vectors)))
+        texts = np.ascontiguousarray(vectors[new], np.float32)
+        stay, place = ~np.isin(self._late, new), np.searchsorted(rows, new)
+        others = np.delete(np.arange(len(rows)), place)
+        codes, with_text = np.empty((len(rows), self.width), np.float32), np.empty(len(rows), bool)
+        codes[place], with_text[place] = self._scale.codes(texts), texts.any(1)
+        codes[others], with_text[others] = self._late_codes[stay], self._late_text[stay]
         other._size, other._late = len(vectors), rows
-        other._late_codes, other._late_text = self._scale.codes(late), np.asarray(late.any(1))
-        other._place = _places(self._rows, len(vectors))
-        other._place[rows] = -1
+        other._late_codes, other._late_text = codes, with_text
+        nowhere = np.full(len(new), -1)
+        other._place = self._spare.with_rows("place", self._place, len(vectors), new, nowhere)
         if self._cells is not None:
             other._cells = self._cells.with_rows(vectors, changed)
         return other

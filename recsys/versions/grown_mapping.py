@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
-from typing import TypeVar
+from typing import Any, TypeVar
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
@@ -41,6 +41,10 @@ class GrownMapping(Mapping[Key, Value]):
         if not recent:
             return [settled.get(key, missing) for key in keys]
         return [settled[key] if key in settled else recent.get(key, missing) for key in keys]
+
+    def get(self, key: Key, default: Any = None) -> Any:
+        """The value of `key`, `default` if it is not there."""
+        return self._settled[key] if key in self._settled else self._recent.get(key, default)
 
     def __getitem__(self, key: Key) -> Value:
         return self._settled[key] if key in self._settled else self._recent[key]
