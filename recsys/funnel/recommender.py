@@ -16,6 +16,7 @@ from recsys.funnel.candidates import RULE, CandidateContext, Candidates, Candida
 from recsys.funnel.catalog import Catalog, allowed_items, passes_now, prices_now
 from recsys.funnel.details import history_entries, item_details
 from recsys.funnel.explanation import make_slate
+from recsys.funnel.indexes.near_items import near_items
 from recsys.funnel.item_explanation import Course, Explainer, ItemExplanation
 from recsys.funnel.merchandising import (
     FixedRules,
@@ -53,14 +54,11 @@ from recsys.models.bundle import Bundle
 from recsys.models.bundle_update import ItemChange, update_bundle
 from recsys.models.orders import SIMILAR
 from recsys.models.signals import UserSignals
-from recsys.retrieval.near_items import NearItems
 from recsys.retrieval.popularity import LivePopularity
 from recsys.retrieval.recent_searches import QueryMeanings, recent_searches
 from recsys.rules.rule_set import RuleSet
 from recsys.service_settings import ServingSettings
 from recsys.versions.spare_capacity import SpareCapacity
-
-_COMPARED_UP_TO = 30_000  # items; as many as the table of similar texts was made of by looking at all
 
 
 class Recommender:
@@ -97,7 +95,7 @@ class Recommender:
         self._meanings = meanings
         self._sources = CandidateSources(bundle, self.catalog)
         self._spare = SpareCapacity()
-        self._near = _near_items(bundle)
+        self._near = near_items(bundle)
         self.version, self.effort = 0, Effort.FULL
 
     def with_changes(self, changes: Sequence[ItemChange], version: int) -> "Recommender":
@@ -112,19 +110,17 @@ class Recommender:
         other = copy(self)
         other.version = version
         if changes:
-            other.bundle = update_bundle(self.bundle, changes, self._spare, self._near)
-            other._meanings = None
+            other.bundle, other._meanings = update_bundle(self.bundle, changes, self._spare, self._near), None
             index = other.bundle.items.vocabulary.indexes([change.item.item_id for change in changes])
             other.catalog = self.catalog.with_items(other.bundle.items, index)
             # Only vectors that differ: an index holds no prices.
-            new = index >= len(self.bundle.items)
-            known = index[~new]
+            known, new = index[index < len(self.bundle.items)], index[index >= len(self.bundle.items)]
             moved = (other.bundle.item_vectors[known] != self.bundle.item_vectors[known]).any(1)
-            touched = np.concatenate([known[moved], index[new]])
+            touched = np.concatenate([known[moved], new])
             now = self._sources.popularity
             now = self._spare.with_rows("popularity_now", now, len(other.catalog), index[:0], now[:0])
-            as_of_now = other.bundle.with_arrays(popularity=now)
-            other._sources = self._sources.with_bundle(as_of_now, other.catalog, touched)
+            bundle = other.bundle.with_arrays(popularity=now)
+            other._sources = self._sources.with_bundle(bundle, other.catalog, touched)
         return other
 
     def with_effort(self, effort: Effort) -> "Recommender":
@@ -352,10 +348,3 @@ class Recommender:
 
     def _further(self, order: Ranked, chosen: Ranked) -> tuple[Candidate, ...]:
         return further_candidates(self.catalog.ids, order, chosen, self._settings.logged_candidates)
-
-
-def _near_items(bundle: Bundle) -> NearItems | None:
-    """What new texts are compared with; None where that is all items, for they are few or a GPU has them."""
-    if len(bundle.items) <= _COMPARED_UP_TO or bundle.retriever.device.type != "cpu":
-        return None
-    return NearItems(bundle.retriever.known_texts, bundle.retriever.known_contents)

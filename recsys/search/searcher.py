@@ -152,13 +152,12 @@ class Searcher:
         places = items.with_other_words(self.index.items, items.vocabulary.indexes(ids))
         if not len(places):
             return replace(self, recommender=recommender, index=index)
-        titles = [title for place in places.tolist() if (title := items.titles[place])]
         shown = {place: (items.title_words(place), float(popularity[place])) for place in places.tolist()}
         return replace(
             self,
             recommender=recommender,
             index=index,
-            knowledge=with_new_texts(self.knowledge, titles),
+            knowledge=with_new_texts(self.knowledge, [items.titles[each] for each in shown]),
             learned=self.learned and self.learned.with_items(items, places),
             suggestions=self.suggestions.with_items(shown),
         )

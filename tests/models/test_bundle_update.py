@@ -17,6 +17,7 @@ from recsys.models.bundle import Bundle
 from recsys.models.bundle_update import ItemChange, update_bundle
 from recsys.models.neighbours import Neighbours
 from recsys.models.retriever.cold_start import knn_residuals, shrink_residuals
+from recsys.retrieval.near_items import NearItems
 from recsys.versions.spare_capacity import PAGED_FROM, SpareCapacity
 from tests.models.new_texts import with_new_texts
 from tests.tiny_bundle import tiny_bundle
@@ -228,6 +229,28 @@ def test_step_by_step_in_one_spare_capacity_is_the_same_as_anew_and_nothing_old_
     for old, values in known:
         for name, array in values.items():
             assert np.array_equal(old.arrays()[name], array), f"{name} of an older bundle was written to"
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    st.lists(st.lists(st.sampled_from(IDS), min_size=1, max_size=3, unique=True), max_size=5),
+    st.integers(0, 999),
+)
+def test_near_items_give_what_all_items_give_where_all_are_near(steps: list[list[str]], seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    whole = bundle = tiny_bundle()
+    near = NearItems(bundle.retriever.known_items)
+    for step in steps:
+        changes = [changed(name, rng.normal(size=6).tolist()) for name in step]
+        whole, bundle = update_bundle(whole, changes), update_bundle(bundle, changes, None, near)
+    np.testing.assert_allclose(bundle.item_vectors, whole.item_vectors, atol=1e-6)
+    ours, wanted = bundle.signal_tables.text, whole.signal_tables.text
+    for row in range(len(bundle.items)):
+        pairs = [
+            dict(zip(each.index[row].tolist(), each.score[row].tolist(), strict=True))
+            for each in (ours, wanted)
+        ]
+        assert pairs[0] == pytest.approx(pairs[1], abs=1e-6)
 
 
 def test_no_change_is_the_bundle_itself(bundle: Bundle) -> None:

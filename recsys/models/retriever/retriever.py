@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from recsys import columns
 from recsys.arrays import FloatArray, IntArray
 from recsys.dataset.interactions import Histories
 from recsys.documents import JsonObject
@@ -19,7 +18,7 @@ from recsys.models.retriever.attributes import Attributes, AttributeVocabulary
 from recsys.models.retriever.cold_start import knn_residuals, shrink_residuals
 from recsys.models.retriever.item_tower import ItemTower
 from recsys.models.retriever.micro_batches import MicroBatcher
-from recsys.models.retriever.ready_vectors import ReadyProjection
+from recsys.models.retriever.ready_vectors import ReadyProjection, ready_rows
 from recsys.models.retriever.text_projection import TextProjection
 from recsys.models.retriever.user_tower import TimeEncoder, UserTower
 from recsys.models.retriever.user_vector import UserVectorForward
@@ -264,16 +263,11 @@ class Retriever(nn.Module):
             out: FloatArray = self._project(text_vectors).float().cpu().numpy()
         return out
 
-    def known_texts(self) -> FloatArray:
-        """(N + 1, T) float32 unit rows of the items of training, as `project_texts` gives them."""
-        out: FloatArray = self.item_tower.text.float().cpu().numpy()
-        return out
-
-    def known_contents(self) -> FloatArray:
-        """(N + 1, D) float32 unit rows, what text and attributes of the items of training say; row 0 zero."""
+    def known_items(self) -> tuple[FloatArray, FloatArray]:
+        """(N + 1, T) texts and (N + 1, D) contents of the items of training, unit rows; row 0 zero."""
         with _inference(self):
-            out: FloatArray = self._known_contents().float().cpu().numpy()
-        return out
+            texts, contents = self.item_tower.text, self._known_contents()
+            return texts.float().cpu().numpy(), contents.float().cpu().numpy()
 
     def _project(self, text_vectors: FloatArray) -> Tensor:
         projected: Tensor = self.text_projection(torch.from_numpy(text_vectors).to(self.device))
@@ -303,8 +297,8 @@ class Retriever(nn.Module):
         """D_m (K, T) and the content's vectors (K, D)."""
         bags, values = self.attributes.encode(attributes)
         tokens = torch.from_numpy(bags).to(self.device)
-        numbers = self.numbers(values, _ready_vectors(attributes, self.vector_layout))
-        text = self.text_projection(torch.from_numpy(text_vectors).to(self.device))
+        numbers = self.numbers(values, ready_rows(attributes, self.vector_layout))
+        text = self._project(text_vectors)
         return text, self.item_tower.content(text, tokens, numbers)
 
     def _known_contents(self) -> Tensor:
@@ -340,14 +334,6 @@ class Retriever(nn.Module):
                 f"The retriever's tensors do not fit its description: {error}. Train the bundle again."
             ) from error
         return retriever.eval()
-
-
-def _ready_vectors(rows: Sequence[Attributes], layout: "VectorLayout") -> FloatArray | None:
-    """(n, V) the ready vectors that attribute rows carry along, zeros where a row has none."""
-    if not layout:
-        return None
-    nothing = np.zeros(sum(width for _, width in layout), np.float32)
-    return np.stack([nothing, *(row.get(columns.VECTORS, nothing) for row in rows)])[1:]
 
 
 @contextmanager
