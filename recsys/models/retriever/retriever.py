@@ -227,8 +227,8 @@ class Retriever(nn.Module):
             residual = self.item_tower.residual[known]
             if bool(new.any()):
                 rows = None if near is None else torch.from_numpy(near(content[new].cpu().numpy()))
-                known_contents = self._known_contents()
-                residual[new] = knn_residuals(content[new], known_contents, self.item_tower.residual, rows)
+                contents, learned = self._known_contents(), self.item_tower.residual
+                residual[new] = knn_residuals(content[new], contents, learned, rows)
             vectors = self.item_tower.flag_missing_text(content + residual, text)
             out: FloatArray = nn.functional.normalize(vectors, dim=-1).float().cpu().numpy()
         return out
@@ -248,8 +248,7 @@ class Retriever(nn.Module):
     def text_cosines(self, text_vectors: FloatArray, items: IntArray | None = None) -> FloatArray:
         """(K, N + 1) float32 cosines of projected texts (K, E) with those of the items of training.
 
-        Args:
-            items: (K, C) those of training that each is compared with: the cosines are (K, C) then.
+        Or (K, C), with those of `items` (K, C) alone.
         """
         with _inference(self):
             text, known = self._project(text_vectors), self.item_tower.text
@@ -266,8 +265,7 @@ class Retriever(nn.Module):
     def known_items(self) -> tuple[FloatArray, FloatArray]:
         """(N + 1, T) texts and (N + 1, D) contents of the items of training, unit rows; row 0 zero."""
         with _inference(self):
-            texts, contents = self.item_tower.text, self._known_contents()
-            return texts.float().cpu().numpy(), contents.float().cpu().numpy()
+            return self.item_tower.text.cpu().numpy(), self._known_contents().cpu().numpy()
 
     def _project(self, text_vectors: FloatArray) -> Tensor:
         projected: Tensor = self.text_projection(torch.from_numpy(text_vectors).to(self.device))
@@ -328,7 +326,9 @@ class Retriever(nn.Module):
             vectors = tuple((name, width, kept) for name, width, kept in sizes.get("vectors", ()))
             shape = RetrieverShape(**(sizes | {"vectors": vectors}))
             retriever = cls(shape, AttributeVocabulary.rebuild(description["attributes"]))
-            retriever.load_state_dict(dict(tensors))
+            own = retriever.state_dict()  # whose types they get, in the memory that they have
+            state = {name: each.to(own.get(name, each)) for name, each in tensors.items()}
+            retriever.load_state_dict(state, assign=True)
         except (KeyError, TypeError, RuntimeError) as error:
             raise ArtifactMismatchError(
                 f"The retriever's tensors do not fit its description: {error}. Train the bundle again."

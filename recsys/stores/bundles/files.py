@@ -4,7 +4,6 @@ import hashlib
 import json
 import math
 import mmap
-import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -98,12 +97,15 @@ def _view(content: mmap.mmap | bytearray, entry: Mapping[str, Any], start: int) 
 
 def _private_copy(path: Path) -> tuple[mmap.mmap | bytearray, str]:
     """The content of a file, which nobody else can write to, and its SHA-256."""
+    digest = hashlib.sha256()
     with path.open("rb") as source:
         try:
             with tempfile.TemporaryFile(dir=path.parent) as copy:  # it never has a name
-                shutil.copyfileobj(source, copy, _COPY_BYTES)
+                while part := source.read(_COPY_BYTES):  # hashed here, so that no page of it is mapped yet
+                    digest.update(part)
+                    copy.write(part)
                 copy.flush()
-                content: mmap.mmap | bytearray = mmap.mmap(copy.fileno(), 0, access=mmap.ACCESS_COPY)
+                return mmap.mmap(copy.fileno(), 0, access=mmap.ACCESS_COPY), digest.hexdigest()
         except OSError:  # the folder is read-only, or the disk is full
             source.seek(0)
             content = bytearray(source.read())
@@ -130,15 +132,11 @@ def _write_errors(path: Path) -> Iterator[None]:
         raise OSError(f"{path.name}: {error}") from error
 
 
-def read_tensors(path: Path) -> dict[str, "Tensor"]:
-    """A network's state, on the CPU."""
-    from safetensors import SafetensorError
-    from safetensors.torch import load
+def read_tensors(path: Path, digest: str | None = None) -> dict[str, "Tensor"]:
+    """A network's state, on the CPU; of the memory of `read_arrays`."""
+    import torch
 
-    try:
-        return load(path.read_bytes())  # not mapped, see `read_arrays`
-    except (OSError, SafetensorError) as error:
-        raise ArtifactMismatchError(f"{path} cannot be read: {error}. Run `recsys train`.") from error
+    return {name: torch.from_numpy(array) for name, array in read_arrays(path, digest).items()}
 
 
 def write_items(items: ItemTable, path: Path) -> None:
