@@ -285,3 +285,7 @@ class _ProductNames(Sequence[str]):
 
     def __len__(self) -> int:
         return len(self.items)
+
+    def __iter__(self) -> Iterator[str]:
+        for product, item_id in zip(self.items.products, self.items.vocabulary.ids, strict=True):
+            yield product or item_id

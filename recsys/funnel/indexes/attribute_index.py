@@ -29,9 +29,13 @@ class AttributeIndex:
     def of(cls, attributes: Sequence[str]) -> "AttributeIndex":
         """The index of `attributes`, the JSON object of each item."""
         lists: dict[str, dict[Value, list[int]]] = {}
+        read: dict[str, list[tuple[str, Value]]] = {}  # many items have the same
         for index, document in enumerate(attributes):
             if len(document) > 2:  # not {}
-                for name, value in dict.fromkeys(_values(document)):
+                values = read.get(document)
+                if values is None:
+                    values = read[document] = list(dict.fromkeys(_values(document)))
+                for name, value in values:
                     lists.setdefault(name, {}).setdefault(value, []).append(index)
         return cls(
             {

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
@@ -23,8 +22,8 @@ class CategoricalColumn:
     @classmethod
     def of(cls, texts: Sequence[str]) -> "CategoricalColumn":
         """The column of `texts`, one of each item."""
-        names = {text: code for code, text in enumerate(dict.fromkeys(chain(("",), texts)))}
-        codes = np.fromiter((names[text] for text in texts), np.int32, len(texts))
+        names = {"": 0}
+        codes = np.fromiter((names.setdefault(text, len(names)) for text in texts), np.int32, len(texts))
         return cls(GrownMapping.of(names), codes)
 
     def with_texts(

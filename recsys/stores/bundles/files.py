@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from recsys.arrays import Column, combined
 from recsys.columns import (
     ATTRIBUTES,
     AVAILABLE,
@@ -164,10 +165,7 @@ def read_items(path: Path) -> ItemTable:
     """The catalog that `write_items` wrote, also before it knew of products, paths and first instants."""
     try:
         table = pq.read_table(path)
-        texts = {
-            name: TextRows.of(table[name].to_pylist())
-            for name in (ITEM_ID, TITLE, CATEGORY, BRAND, ATTRIBUTES)
-        }
+        texts = {name: _texts(table[name]) for name in (ITEM_ID, TITLE, CATEGORY, BRAND, ATTRIBUTES)}
         items = ItemTable(
             vocabulary=Vocabulary(texts[ITEM_ID]),
             titles=texts[TITLE],
@@ -183,12 +181,21 @@ def read_items(path: Path) -> ItemTable:
             return items
         return replace(
             items,
-            products=TextRows.of(table[PRODUCT_ID].to_pylist()),
-            category_paths=TextRows.of(table[CATEGORY_PATH].to_pylist()),
+            products=_texts(table[PRODUCT_ID]),
+            category_paths=_texts(table[CATEGORY_PATH]),
             first_at=table[FIRST_AT].to_numpy().copy(),
         )
     except (OSError, pa.ArrowInvalid, KeyError) as error:
         raise ArtifactMismatchError(f"{path} cannot be read: {error}. Run `recsys train`.") from error
+
+
+def _texts(column: Column) -> TextRows:
+    """The texts of a column; equal ones are one object, where there are many."""
+    coded = combined(column).dictionary_encode()
+    if 2 * len(coded.dictionary) > len(coded):
+        return TextRows.of(column.to_pylist())
+    names = coded.dictionary.to_pylist()
+    return TextRows.of(map(names.__getitem__, coded.indices.to_pylist()))
 
 
 def file_sha256(path: Path) -> str:
