@@ -1,54 +1,63 @@
-"""What one changed item and one refresh of popularity cost a service, by the size of its catalog.
+"""catalog-update: what one changed item and one refresh of popularity cost a service, without its search.
 
-    PYTHONPATH=. python -m scripts.benchmarks.online.update_bench --items 100000
-
-Random items, untrained networks, tables of 50 neighbours, no search; CPU milliseconds of changes of one item
-each. The first change of a kind makes spare rows and is given apart.
+Random items (100,000, or RECSYS_BENCH_ITEMS), untrained networks, tables of 50 neighbours; median CPU of
+changes of one item each, one after the other. The first of a kind, which makes spare rows, does not count.
 """
 
-import argparse
-import resource
-import statistics
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
 import torch
 
+from online.bounded_row import bounded_row
+from online.random_shop import random_bundle
 from recsys.arrays import FloatArray
 from recsys.catalog import Item
 from recsys.config import Settings
 from recsys.dataset.item_table import ItemTable
+from recsys.errors import StoreUnavailableError
+from recsys.funnel.online_features import FeatureRows
 from recsys.funnel.recommender import Recommender
 from recsys.instants import utc_now
 from recsys.models.bundle_update import ItemChange
 from recsys.retrieval.popularity import POPULARITY_ORIGIN, LivePopularity
-from scripts.benchmarks.online.random_shop import random_bundle
-from tests.fake_world import ShopFeatures
 
+ITEMS = 100_000
+LARGE = 300_000  # items from which on the bounds are those of a million
+TIMES = 15
 LIVE = 5000  # items with a live score
 
 
-def main() -> None:
-    """Prints what each kind of change costs."""
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--items", type=int, default=100_000)
-    options.add_argument("--times", type=int, default=15)
-    given = options.parse_args()
+def rows() -> list[dict[str, object]]:
+    """A row for each kind of change."""
     torch.set_num_threads(1)
+    items = int(os.environ.get("RECSYS_BENCH_ITEMS", ITEMS))
     rng, settings = np.random.default_rng(0), Settings(home=Path("unused"))
-    bundle = random_bundle(given.items, settings, utc_now(), "random-1", rng, applied=False)
-    shop = _Shop(Recommender(bundle, ShopFeatures({}), settings.serving), rng)
+    bundle = random_bundle(items, settings, utc_now(), "random-1", rng, applied=False)
+    shop = _Shop(Recommender(bundle, _NoFeatures(), settings.serving), rng)
+    large = items >= LARGE
+    found = []
     for kind, step in shop.kinds().items():
-        first, *rest = (step(number) for number in range(given.times + 1))
-        print(
-            f"{kind:20} first {first:8.1f} ms, median {statistics.median(rest):7.2f}, worst {max(rest):7.2f}",
-            flush=True,
-        )
-    print(f"peak {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000:.0f} MB")
+        spent = median([step(number) for number in range(TIMES + 1)][1:])
+        bounds = (20.0, 5.0) if large or kind == "popularity" else (10.0, 2.0)
+        found.append(bounded_row(f"catalog-update-{kind}", "ms CPU", spent, *bounds))
+    return found
+
+
+class _NoFeatures:
+    """A store of features that is away."""
+
+    def read_user(self, user_id: str) -> FeatureRows:
+        raise StoreUnavailableError("redis", "read features", 0.2)
+
+    def read_items(self, item_ids: Sequence[str]) -> FeatureRows:
+        raise StoreUnavailableError("redis", "read features", 0.2)
 
 
 class _Shop:
@@ -63,9 +72,7 @@ class _Shop:
         return {
             "price": lambda n: self._change(price_micros=n + 7),
             "availability": lambda n: self._change(available=False),
-            "text and category": lambda n: self._change(
-                self._vector(), title=f"t {n}", category="category 3"
-            ),
+            "text": lambda n: self._change(self._vector(), title=f"t {n}", category="category 3"),
             "new": lambda n: self._change(self._vector(), item_id=f"new-{n}", title=f"New {n}"),
             "popularity": self._refresh,
         }
@@ -100,7 +107,3 @@ def _known(items: ItemTable, place: int) -> Item:
         int(items.price_micros[place]),
         bool(items.available[place]),
     )
-
-
-if __name__ == "__main__":
-    main()
