@@ -96,11 +96,14 @@ class Catalog:
         The latter cost no sort of all items.
         """
         other = copy(self)
-        live = popularity if isinstance(popularity, LivePopularity) else None
-        other.popularity = popularity if live is None else live.of(self._trained, len(self))
+        if isinstance(popularity, LivePopularity):
+            other.popularity = popularity.of(self._trained, len(self))
+            order = ItemOrder(self._trained_order, popularity, len(self))
+        else:
+            other.popularity = popularity
+            order = ItemOrder(TrainedOrder.of(popularity), None, len(self))
         if self._all_time is None:
-            order = self._trained_order if live is not None else TrainedOrder.of(other.popularity)
-            other._order, other._by_category = ItemOrder(order, live, len(self)), {}
+            other._order, other._by_category = order, {}
         return other
 
     @property

@@ -60,7 +60,8 @@ def nearest_by_words(
     """
     words = _rarer(tfidf_matrix(texts))
     others = words.T.tocsr()  # (W, N + 1)
-    found, cosines = (np.zeros((len(texts), count), kind) for kind in (np.int32, np.float32))
+    shape = len(texts), count
+    found, cosines = np.zeros(shape, np.int32), np.zeros(shape, np.float32)
     with progress("nearest words", len(texts)) as advance:
         for start in range(0, len(texts), _ROWS_AT_ONCE):
             shared: sparse.csr_matrix = (words[start : start + _ROWS_AT_ONCE] @ others).tocsr()

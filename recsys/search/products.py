@@ -44,7 +44,7 @@ class Products:
             if product and product not in self.first:
                 new.setdefault(product, place)
             if product:
-                lead[row] = new.get(product, self.first.get(product))
+                lead[row] = new[product] if product in new else self.first[product]
         first = GrownMapping.of(self.first).with_items(new) if new else self.first
         differs = index >= len(self.lead)
         differs[~differs] = self.lead[index[~differs]] != lead[~differs]
