@@ -58,7 +58,7 @@ class MeanRetriever:
         return self._vectors
 
     def content_vectors(
-        self, index: np.ndarray, text_vectors: np.ndarray, attributes: Sequence[Any]
+        self, index: np.ndarray, text_vectors: np.ndarray, attributes: Sequence[Any], near: Any = None
     ) -> np.ndarray:
         """An item is like its text."""
         return text_vectors

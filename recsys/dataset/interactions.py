@@ -9,13 +9,15 @@ import numpy as np
 from recsys.arrays import BoolArray, FloatArray, IntArray
 from recsys.catalog import stable_key
 from recsys.instants import NEVER
+from recsys.versions.grown_mapping import MOST_RECENT, GrownMapping
+from recsys.versions.text_rows import TextRows
 
 
 @dataclass(frozen=True)
 class Vocabulary:
     """External ids and their indexes: `ids[0]` is padding, so indexes start at 1."""
 
-    ids: tuple[str, ...]
+    ids: Sequence[str]  # a tuple, or rows of which a longer vocabulary shares all
 
     @classmethod
     def of(cls, ids: Iterable[str]) -> "Vocabulary":
@@ -27,49 +29,77 @@ class Vocabulary:
         return len(self.ids)
 
     @cached_property
-    def _index(self) -> dict[str, int]:
-        return {identifier: index for index, identifier in enumerate(self.ids)}
+    def _index(self) -> GrownMapping[str, int]:
+        return GrownMapping.of({identifier: index for index, identifier in enumerate(self.ids)})
 
     @cached_property
-    def _keys(self) -> tuple[IntArray, IntArray]:
+    def _keys(self) -> "_SortedKeys":
         keys = np.fromiter((stable_key(identifier) for identifier in self.ids[1:]), np.int64, len(self) - 1)
-        order = np.argsort(keys)
-        return keys[order], order + 1
+        return _SortedKeys.of(keys, 1)
+
+    @cached_property
+    def _late_keys(self) -> "_SortedKeys":
+        """Of ids that came later, few enough to be copied for each more."""
+        return _SortedKeys.of(np.zeros(0, np.int64), 0)
 
     def extended(self, identifiers: Sequence[str]) -> "Vocabulary":
-        """This vocabulary with new ids behind the known ones, whose indexes stay."""
+        """This vocabulary with new ids behind the known ones, whose indexes stay; for little work."""
         if not identifiers:
             return self
-        longer = Vocabulary((*self.ids, *identifiers))
+        size = len(self)
+        new = {identifier: size + place for place, identifier in enumerate(identifiers)}
+        ids = TextRows.of(self.ids).with_rows({index: name for name, index in new.items()}, size + len(new))
+        longer = Vocabulary(ids)
         # What was looked up in the old one need not be computed again for all ids.
-        new = {identifier: len(self) + place for place, identifier in enumerate(identifiers)}
-        keys, index = self._keys
-        new_keys = np.fromiter((stable_key(identifier) for identifier in new), np.int64, len(new))
-        order = np.argsort(new_keys)
-        place = np.searchsorted(keys, new_keys[order])
-        new_index = np.fromiter(new.values(), np.int64, len(new))[order]
-        longer.__dict__["_index"] = {**self._index, **new}
-        longer.__dict__["_keys"] = (
-            np.insert(keys, place, new_keys[order]),
-            np.insert(index, place, new_index),
-        )
+        keys = np.fromiter((stable_key(identifier) for identifier in new), np.int64, len(new))
+        known, late = self._keys, self._late_keys.merged(_SortedKeys.of(keys, size))
+        if len(late.keys) > MOST_RECENT:
+            known, late = known.merged(late), _SortedKeys.of(keys[:0], 0)
+        found = {"_index": self._index.with_items(new), "_keys": known, "_late_keys": late}
+        longer.__dict__.update(found)
         return longer
 
     def index(self, identifier: str) -> int:
         """The index of `identifier`; 0 if it is unknown."""
-        return self._index.get(identifier, 0)
+        return self._index.values_of((identifier,), 0)[0]
 
     def indexes(self, identifiers: Sequence[str]) -> IntArray:
         """(K,) int64 indexes; 0 where unknown."""
-        return np.fromiter((self._index.get(i, 0) for i in identifiers), np.int64, len(identifiers))
+        return np.array(self._index.values_of(identifiers, 0), np.int64)
 
     def indexes_of_keys(self, keys: IntArray) -> IntArray:
         """Indexes of stable keys (see `recsys.catalog.stable_key`), any shape; 0 where unknown."""
-        known, index = self._keys
-        if not len(known):
+        known = self._keys.find(keys)
+        if not len(self._late_keys.keys):
+            return known
+        late = self._late_keys.find(keys)
+        return np.where(late, late, known)
+
+
+@dataclass(frozen=True)
+class _SortedKeys:
+    """Stable keys of ids: `keys` (K,) ascending, and the `index` of each."""
+
+    keys: IntArray
+    index: IntArray
+
+    @classmethod
+    def of(cls, keys: IntArray, first: int) -> "_SortedKeys":
+        """Of `keys` whose indexes run from `first` on."""
+        order = np.argsort(keys)
+        return cls(keys[order], order + first)
+
+    def merged(self, more: "_SortedKeys") -> "_SortedKeys":
+        """Both; of an equal key that of `more` comes first, which is found."""
+        place = np.searchsorted(self.keys, more.keys)
+        return _SortedKeys(np.insert(self.keys, place, more.keys), np.insert(self.index, place, more.index))
+
+    def find(self, keys: IntArray) -> IntArray:
+        """The index of each of `keys`, any shape; 0 where it is not there."""
+        if not len(self.keys):
             return np.zeros(keys.shape, np.int64)
-        place = np.minimum(np.searchsorted(known, keys), len(known) - 1)
-        return np.where(known[place] == keys, index[place], 0)
+        place = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
+        return np.where(self.keys[place] == keys, self.index[place], 0)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """The catalog by item index, from the item side of the feature store."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:  # a service that only reads the table needs no pandas
 
 @dataclass(frozen=True)
 class ItemTable:
-    """The catalog by item index; row 0 is padding. All sequences have N + 1 entries.
+    """The catalog by item index; row 0 is padding. All sequences have N + 1 entries and never change.
 
     Attributes:
         products: what the variants of one product share, "" where the item is its own product.
@@ -34,22 +35,22 @@ class ItemTable:
     """
 
     vocabulary: Vocabulary
-    titles: tuple[str, ...]
-    categories: tuple[str, ...]  # "" where unknown
-    brands: tuple[str, ...]
+    titles: Sequence[str]
+    categories: Sequence[str]  # "" where unknown
+    brands: Sequence[str]
     price_micros: IntArray  # -1 where unknown
     available: BoolArray
-    attributes: tuple[str, ...]  # JSON objects
+    attributes: Sequence[str]  # JSON objects
     titled: BoolArray | None = None  # (N + 1,) false where the id is shown for a title; None = all true
     vectors: FloatArray | None = None  # (N + 1, V) ready vectors in the layout; None = none
     vector_layout: VectorLayout = ()
-    products: tuple[str, ...] = ()
-    category_paths: tuple[str, ...] = ()
+    products: Sequence[str] = ()
+    category_paths: Sequence[str] = ()
     first_at: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
 
     def __post_init__(self) -> None:
         for name in ("products", "category_paths"):
-            if not getattr(self, name):
+            if not len(getattr(self, name)):
                 object.__setattr__(self, name, ("",) * len(self))
         if not len(self.first_at):
             object.__setattr__(self, "first_at", np.zeros(len(self), np.int64))
@@ -58,13 +59,35 @@ class ItemTable:
         return len(self.titles)
 
     @property
-    def words_of_titles(self) -> tuple[str, ...]:
+    def words_of_titles(self) -> Sequence[str]:
         """(N + 1,) titles, "" where there is only the id: an id is shown, but it is never text."""
         if self.titled is None:
             return self.titles
         return tuple(
             title if titled else "" for title, titled in zip(self.titles, self.titled.tolist(), strict=True)
         )
+
+    def title_words(self, index: int) -> str:
+        """The one at `index` of `words_of_titles`."""
+        return self.titles[index] if self.titled is None or self.titled[index] else ""
+
+    def with_other_words(self, before: "ItemTable", index: IntArray) -> IntArray:
+        """Those of the items at `index` that are new since `before`, or have other words in some field."""
+
+        def words(items: ItemTable, place: int) -> tuple[str, ...]:
+            return (
+                items.title_words(place),
+                items.categories[place],
+                items.brands[place],
+                items.attributes[place],
+            )
+
+        others = [
+            place
+            for place in index.tolist()
+            if place >= len(before) or words(self, place) != words(before, place)
+        ]
+        return np.array(others, np.int64)
 
     @property
     def ready_vectors(self) -> FloatArray:

@@ -142,6 +142,11 @@ class CandidateSources:
         other._trained = self._trained
         return other
 
+    @property
+    def popularity(self) -> FloatArray:
+        """(N + 1,) of each item, as of now."""
+        return self._tables.popularity
+
     def user_signals(self, histories: Histories, vectors: FloatArray) -> UserSignals:
         """What R histories of users with these vectors (R, D) say of all items."""
         return UserSignals.from_histories(

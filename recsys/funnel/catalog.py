@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from copy import copy
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,14 +15,15 @@ from recsys.errors import RequestError, UnknownItemError
 from recsys.filters import Filters
 from recsys.funnel.indexes.attribute_index import AttributeIndex
 from recsys.funnel.indexes.catalog_columns import CategoricalColumn, PathColumn
-from recsys.funnel.indexes.item_order import TrainedOrder, category_members, move_members, sort_items
+from recsys.funnel.indexes.item_order import HEAD, ItemOrder, TrainedOrder, category_members, move_members
 from recsys.funnel.online_features import FeatureRows
 from recsys.instants import to_micros
 from recsys.models.bundle import Bundle
 from recsys.models.orders import NO_HISTORY, POPULARITY_OF_ALL_TIME
 from recsys.retrieval.popularity import LivePopularity
+from recsys.versions.spare_capacity import SpareCapacity
 
-_FIRST_LOOK = 4096  # popular items looked at before all of them are
+_FEW = 16  # where the allowed items are such a part of all, they are sorted themselves
 
 
 class Catalog:
@@ -35,8 +35,6 @@ class Catalog:
         products: what the variants of one product share, as codes: the item's own id where it has none.
         attributes: which items have which attribute.
         popularity: (N + 1,) float64, comparable among items only: the bundle's, or what is popular now.
-        by_popularity: (N,) item indexes, the most popular first, lately or of all time as the bundle was
-            found to do better.
     """
 
     def __init__(self, bundle: Bundle) -> None:
@@ -54,9 +52,10 @@ class Catalog:
         self._trained = bundle.popularity  # (N + 1,), without the items that come later
         self.popularity = bundle.popularity.astype(np.float64)
         self._trained_order = TrainedOrder.of(self.visitor_scores)
-        self.by_popularity: IntArray = self._trained_order.items
+        self._order = ItemOrder(self._trained_order, None, len(items))
         self._members = category_members(self.categories.codes)
         self._by_category: dict[int, IntArray] = {}  # filled when first asked
+        self._spare = SpareCapacity()
 
     def with_items(self, items: ItemTable, index: IntArray) -> "Catalog":
         """The catalog of `items`: this one's but for those at `index`, and new ones without popularity.
@@ -66,22 +65,30 @@ class Catalog:
         other = copy(self)
         other.items = items
         new = np.arange(len(self), len(items))
-        other.categories = self.categories.with_texts(items.categories, index)
-        other.brands = self.brands.with_texts(items.brands, index)
-        other.paths = self.paths.with_texts(items.category_paths, index)
-        other.products = self.products.with_texts(_ProductNames(items), index)
+        spare = self._spare
+        other.categories = self.categories.with_texts(items.categories, index, "categories", spare)
+        other.brands = self.brands.with_texts(items.brands, index, "brands", spare)
+        other.paths = self.paths.with_texts(items.category_paths, index, "paths", spare)
+        other.products = self.products.with_texts(_ProductNames(items), index, "products", spare)
         other.attributes = self.attributes.with_items(self.items.attributes, items.attributes, index)
         if len(new):
-            other.ids = np.concatenate([self.ids, np.array(items.vocabulary.ids[len(self) :], object)])
-            other.popularity = np.concatenate([self.popularity, np.zeros(len(new))])
-            if self._all_time is not None:
-                other._all_time = np.concatenate([self._all_time, np.zeros(len(new))])
-            other.by_popularity = np.concatenate([self.by_popularity, new])
+            other._add_items(new)
+            other._order = replace(self._order, size=len(items))
         codes = self.categories.codes, other.categories.codes
         other._members, touched = move_members(self._members, *codes, index)
-        known = self._by_category.copy()
-        other._by_category = {code: order for code, order in known.items() if code not in touched}
+        if touched:
+            known = self._by_category.copy()
+            other._by_category = {code: order for code, order in known.items() if code not in touched}
         return other
+
+    def _add_items(self, new: IntArray) -> None:
+        """Grows what has a row an item by the `new` ones, which nobody took yet."""
+        size = len(self.items)
+        ids = np.array([self.items.vocabulary.ids[place] for place in new.tolist()], object)
+        self.ids = self._spare.with_rows("ids", self.ids, size, new, ids)
+        self.popularity = self._spare.with_rows("popularity", self.popularity, size, new[:0], new[:0])
+        if self._all_time is not None:
+            self._all_time = self._spare.with_rows("all_time", self._all_time, size, new[:0], new[:0])
 
     def with_popularity(self, popularity: DoubleArray | LivePopularity) -> "Catalog":
         """The same items with another popularity (N + 1,), or with live scores over those of training.
@@ -91,12 +98,18 @@ class Catalog:
         other = copy(self)
         if isinstance(popularity, LivePopularity):
             other.popularity = popularity.of(self._trained, len(self))
-            sort = partial(self._trained_order.with_live, popularity, len(self))
+            order = ItemOrder(self._trained_order, popularity, len(self))
         else:
-            other.popularity, sort = popularity, partial(sort_items, popularity)
+            other.popularity = popularity
+            order = ItemOrder(TrainedOrder.of(popularity), None, len(self))
         if self._all_time is None:
-            other.by_popularity, other._by_category = sort(), {}
+            other._order, other._by_category = order, {}
         return other
+
+    @property
+    def by_popularity(self) -> IntArray:
+        """(N,) item indexes, the most popular first, lately or of all time as the bundle did better."""
+        return self._order.items
 
     @property
     def visitor_scores(self) -> DoubleArray:
@@ -132,12 +145,17 @@ class Catalog:
 
     def popular(self, count: int, allowed: BoolArray, category: int = 0) -> IntArray:
         """The up to `count` most popular items that are `allowed`, of one category if it is not 0."""
-        order = self.of_category(category) if category else self.by_popularity
-        first = order[:_FIRST_LOOK]
+        order = self.of_category(category) if category else None
+        first = self._order.head if order is None else order[:HEAD]
         found = first[allowed[first]][:count]
-        if len(found) < count and len(order) > _FIRST_LOOK:
-            found = order[allowed[order]][:count]
-        return found
+        if len(found) == count or len(first) == (len(self) - 1 if order is None else len(order)):
+            return found
+        if order is None:
+            items = np.flatnonzero(allowed[1:]) + 1
+            if len(items) * _FEW < len(self):
+                return items[np.argsort(-self.visitor_scores[items], kind="stable")][:count]
+            order = self.by_popularity
+        return order[allowed[order]][:count]
 
     def of_category(self, code: int) -> IntArray:
         """The items of the category with this code, the most popular first."""
@@ -270,3 +288,7 @@ class _ProductNames(Sequence[str]):
 
     def __len__(self) -> int:
         return len(self.items)
+
+    def __iter__(self) -> Iterator[str]:
+        for product, item_id in zip(self.items.products, self.items.vocabulary.ids, strict=True):
+            yield product or item_id

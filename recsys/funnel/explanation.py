@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from recsys import columns
-from recsys.arrays import DoubleArray, FloatArray, IntArray
+from recsys.arrays import DoubleArray, FloatArray, IntArray, SmallIntArray
 from recsys.funnel import candidates
 from recsys.funnel.candidates import SIMILAR_COSINE, SOURCES
 from recsys.funnel.online_features import Profile, feature_status
@@ -128,7 +128,7 @@ class HistoryTables:
         return self.bundle.signal_tables.item_vectors[self.items]
 
     @cached_property
-    def neighbours(self) -> tuple[IntArray, DoubleArray]:
+    def neighbours(self) -> tuple[SmallIntArray, DoubleArray]:
         """(L, M) the neighbours of the LATEST of them and what each adds to the signal of co-occurrence."""
         table, latest = self.bundle.signal_tables.co_occurrence, self.items[-LATEST:]
         recency = RECENCY ** moments_back(self.profile.at_seconds[-LATEST:])

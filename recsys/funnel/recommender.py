@@ -16,6 +16,7 @@ from recsys.funnel.candidates import RULE, CandidateContext, Candidates, Candida
 from recsys.funnel.catalog import Catalog, allowed_items, passes_now, prices_now
 from recsys.funnel.details import history_entries, item_details
 from recsys.funnel.explanation import make_slate
+from recsys.funnel.indexes.near_items import near_items
 from recsys.funnel.item_explanation import Course, Explainer, ItemExplanation
 from recsys.funnel.merchandising import (
     FixedRules,
@@ -53,11 +54,11 @@ from recsys.models.bundle import Bundle
 from recsys.models.bundle_update import ItemChange, update_bundle
 from recsys.models.orders import SIMILAR
 from recsys.models.signals import UserSignals
-from recsys.models.spare_capacity import SpareCapacity
 from recsys.retrieval.popularity import LivePopularity
 from recsys.retrieval.recent_searches import QueryMeanings, recent_searches
 from recsys.rules.rule_set import RuleSet
 from recsys.service_settings import ServingSettings
+from recsys.versions.spare_capacity import SpareCapacity
 
 
 class Recommender:
@@ -94,6 +95,7 @@ class Recommender:
         self._meanings = meanings
         self._sources = CandidateSources(bundle, self.catalog)
         self._spare = SpareCapacity()
+        self._near = near_items(bundle)
         self.version, self.effort = 0, Effort.FULL
 
     def with_changes(self, changes: Sequence[ItemChange], version: int) -> "Recommender":
@@ -108,15 +110,17 @@ class Recommender:
         other = copy(self)
         other.version = version
         if changes:
-            other.bundle, other._meanings = update_bundle(self.bundle, changes, self._spare), None
+            other.bundle, other._meanings = update_bundle(self.bundle, changes, self._spare, self._near), None
             index = other.bundle.items.vocabulary.indexes([change.item.item_id for change in changes])
             other.catalog = self.catalog.with_items(other.bundle.items, index)
             # Only vectors that differ: an index holds no prices.
-            new = index >= len(self.bundle.items)
-            known = index[~new]
+            known, new = index[index < len(self.bundle.items)], index[index >= len(self.bundle.items)]
             moved = (other.bundle.item_vectors[known] != self.bundle.item_vectors[known]).any(1)
-            touched = np.concatenate([known[moved], index[new]])
-            other._sources = self._sources.with_bundle(_as_of_now(other), other.catalog, touched)
+            touched = np.concatenate([known[moved], new])
+            now = self._sources.popularity
+            now = self._spare.with_rows("popularity_now", now, len(other.catalog), index[:0], now[:0])
+            bundle = other.bundle.with_arrays(popularity=now)
+            other._sources = self._sources.with_bundle(bundle, other.catalog, touched)
         return other
 
     def with_effort(self, effort: Effort) -> "Recommender":
@@ -140,7 +144,8 @@ class Recommender:
         """
         other = copy(self)
         other.catalog = self.catalog.with_popularity(popularity)
-        other._sources = self._sources.with_bundle(_as_of_now(other), other.catalog, np.zeros(0, np.int64))
+        as_of_now = self.bundle.with_arrays(popularity=other.catalog.popularity.astype(np.float32))
+        other._sources = self._sources.with_bundle(as_of_now, other.catalog, np.zeros(0, np.int64))
         return other
 
     def recommend(self, request: RecommendRequest, now: datetime) -> Slate:
@@ -258,7 +263,7 @@ class Recommender:
 
     def warm_up(self, now: datetime) -> None:
         """Runs every stage once, so that the first request is as quick as the others."""
-        item = int(self.catalog.by_popularity[0]) if len(self.catalog) > 1 else 0
+        item = next(iter(self.catalog.popular(1, np.ones(len(self.catalog), bool)).tolist()), 0)
         vocabulary = self.bundle.items.vocabulary
         keys = np.array([stable_key(vocabulary.ids[item])], np.int64)
         instants = np.array([int(now.timestamp())], np.int64)
@@ -343,8 +348,3 @@ class Recommender:
 
     def _further(self, order: Ranked, chosen: Ranked) -> tuple[Candidate, ...]:
         return further_candidates(self.catalog.ids, order, chosen, self._settings.logged_candidates)
-
-
-def _as_of_now(recommender: Recommender) -> Bundle:
-    """The recommender's bundle with the popularity that its catalog has."""
-    return recommender.bundle.with_arrays(popularity=recommender.catalog.popularity.astype(np.float32))

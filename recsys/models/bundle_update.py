@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -16,9 +16,10 @@ from recsys.dataset.item_table import ItemTable, rows_without_text
 from recsys.dataset.item_vectors import ready_row
 from recsys.instants import to_micros
 from recsys.models.bundle import Bundle
-from recsys.models.neighbours import Neighbours, weakest_scores
+from recsys.models.neighbours import NewText, weakest_scores
 from recsys.models.retriever.attributes import attribute_row
-from recsys.models.spare_capacity import SpareCapacity
+from recsys.versions.spare_capacity import SpareCapacity
+from recsys.versions.text_rows import TextRows
 
 _TEXT_NEIGHBOURS = ("text_neighbours", "text_scores")  # names of stored arrays
 _WEAKEST = "text_weakest"  # of the scores of each item's text neighbours
@@ -36,8 +37,23 @@ class ItemChange:
     text_vector: FloatArray | None = None
 
 
+class NearItems(Protocol):
+    """Finds the items of training that are nearest to vectors, without a look at each in full."""
+
+    def by_text(self, vectors: FloatArray) -> IntArray:
+        """(K, C) the items with the projected texts nearest to vectors (K, T); 0 = none."""
+        ...
+
+    def by_content(self, vectors: FloatArray) -> IntArray:
+        """(K, C) the items with the contents nearest to vectors (K, D); 0 = none."""
+        ...
+
+
 def update_bundle(
-    bundle: Bundle, changes: Sequence[ItemChange], spare: SpareCapacity | None = None
+    bundle: Bundle,
+    changes: Sequence[ItemChange],
+    spare: SpareCapacity | None = None,
+    near: NearItems | None = None,
 ) -> Bundle:
     """`bundle` with these items: known ones get their new rows, new ones are appended in the given order.
 
@@ -49,6 +65,8 @@ def update_bundle(
     Args:
         changes: at most one an item.
         spare: the same for all updates of one bundle, where there are many.
+        near: what new texts are compared with, where all items would be too much work; those further off
+            keep the neighbours that they have.
     """
     if not changes:
         return bundle
@@ -59,7 +77,10 @@ def update_bundle(
     retexted = _differs(bundle.text_vectors, index, text)
     moved = retexted | _content_differs(bundle.items, items, index)
     vectors = bundle.retriever.content_vectors(
-        index[moved], text[moved], [_content(items, place) for place in index[moved].tolist()]
+        index[moved],
+        text[moved],
+        [_content(items, place) for place in index[moved].tolist()],
+        None if near is None else near.by_content,
     )
     rows = {
         "text_vectors": (index[retexted], text[retexted]),
@@ -72,25 +93,47 @@ def update_bundle(
         if not (retexted.any() and name in _TEXT_NEIGHBOURS)  # many of their rows change: see below
     }
     if retexted.any():
-        cosines = bundle.retriever.text_cosines(text[retexted])
-        table = bundle.signal_tables.text
-        grown |= _text_neighbours(table, len(items), index[retexted], cosines, spare)
+        grown |= _text_neighbours(bundle, len(items), index[retexted], text[retexted], spare, near)
     return replace(bundle.with_arrays(**grown), items=items)
 
 
 def _text_neighbours(
-    table: Neighbours, size: int, index: IntArray, cosines: FloatArray, spare: SpareCapacity
+    bundle: Bundle,
+    size: int,
+    index: IntArray,
+    text: FloatArray,
+    spare: SpareCapacity,
+    near: NearItems | None,
 ) -> dict[str, npt.NDArray[Any]]:
-    """The arrays of `table.with_new_texts`, by their stored names."""
+    """The arrays of the table of text neighbours with new texts (K, E) of the items at `index`."""
+    table, retriever = bundle.signal_tables.text, bundle.retriever
+    if near is None:
+        holders, cosines = None, retriever.text_cosines(text)
+        rows = np.broadcast_to(np.arange(cosines.shape[1]), cosines.shape)
+    else:
+        rows = near.by_text(retriever.project_texts(text))
+        holders, cosines = _holders(bundle, index, near), retriever.text_cosines(text, rows)
+    texts = [NewText(*each) for each in zip(index.tolist(), rows, cosines, strict=True)]
     weakest = spare.derived(_WEAKEST, table.score, weakest_scores)
-    found = table.rows_with_new_texts(size, index, cosines, weakest)
+    found = table.rows_with_new_texts(size, texts, weakest, holders)
     neighbours, scores = _TEXT_NEIGHBOURS
     grown = {
         neighbours: spare.with_rows(neighbours, table.index, size, found.places, found.index),
         scores: spare.with_rows(scores, table.score, size, found.places, found.score),
     }
-    spare.keep_derived(_WEAKEST, grown[scores], found.weakest)
+    weakest = spare.with_rows(_WEAKEST, weakest, size, found.places, found.weakest)
+    spare.keep_derived(_WEAKEST, grown[scores], weakest)
     return grown
+
+
+def _holders(bundle: Bundle, index: IntArray, near: NearItems) -> IntArray:
+    """Items that may have those at `index` as neighbours: near their old texts, or newer than training."""
+    known = index[index < len(bundle.text_vectors)]
+    newer = np.arange(bundle.retriever.shape.items + 1, len(bundle.text_vectors))
+    if not len(known):
+        return known
+    old = near.by_text(bundle.retriever.project_texts(bundle.text_vectors[known]))
+    return np.unique(np.concatenate([old.ravel(), newer]))
 
 
 def _update_items(table: ItemTable, items: Sequence[Item], spare: SpareCapacity) -> ItemTable:
@@ -99,20 +142,14 @@ def _update_items(table: ItemTable, items: Sequence[Item], spare: SpareCapacity)
     index = vocabulary.indexes([item.item_id for item in items])
     size = len(vocabulary)
 
-    def texts(column: tuple[str, ...], values: list[str]) -> tuple[str, ...]:
-        tail = [""] * (size - len(column))
-        known: dict[int, str] = {}
-        for place, value in zip(index.tolist(), values, strict=True):
-            if place >= len(column):
-                tail[place - len(column)] = value
-            elif column[place] != value:
-                known[place] = value
-        if known:  # every place of a tuple is walked over in Python only if it has to be
-            rows = list(column)
-            for place, value in known.items():
-                rows[place] = value
-            column = tuple(rows)
-        return column + tuple(tail)
+    def texts(column: Sequence[str], values: list[str]) -> Sequence[str]:
+        rows = TextRows.of(column)
+        changed = {
+            place: value
+            for place, value in zip(index.tolist(), values, strict=True)
+            if place >= len(rows) or rows[place] != value
+        }
+        return rows.with_rows(changed, size) if changed else rows
 
     def numbers(name: str, column: npt.NDArray[Any], values: list[Any]) -> npt.NDArray[Any]:
         rows = np.array(values, column.dtype)

@@ -1,10 +1,11 @@
 """Tables of neighbours: of every item the few items that go with it, and how strongly."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from recsys.arrays import FloatArray, IntArray
+from recsys.arrays import FloatArray, IntArray, SmallIntArray
 
 
 @dataclass(frozen=True)
@@ -12,56 +13,65 @@ class Neighbours:
     """M neighbours of each of N + 1 items.
 
     Attributes:
-        index: (N + 1, M) int64 item indexes, 0 = none.
+        index: (N + 1, M) int32 item indexes, 0 = none; wider ones, as earlier bundles hold, become those.
         score: (N + 1, M) float32, above 0 for every neighbour.
     """
 
-    index: IntArray
+    index: SmallIntArray
     score: FloatArray
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "index", np.asarray(self.index, np.int32))
 
     @classmethod
     def nothing(cls, size: int) -> "Neighbours":
         """A table of `size` rows without a neighbour."""
-        return cls(np.zeros((size, 0), np.int64), np.zeros((size, 0), np.float32))
+        return cls(np.zeros((size, 0), np.int32), np.zeros((size, 0), np.float32))
 
     def first(self, count: int) -> "Neighbours":
         """The first `count` columns: the strongest neighbours where each row runs from the strongest on."""
         return Neighbours(self.index[:, :count], self.score[:, :count])
 
-    def with_new_texts(self, size: int, index: IntArray, cosines: FloatArray) -> "Neighbours":
-        """The table with `size` rows; items with a new text get those of similar text as neighbours.
-
-        And the reverse, which is how a history brings them in. A row keeps its M strongest neighbours, in any
-        order; what the items' old texts had brought is gone.
-
-        Args:
-            index: (K,) items with a new text. cosines: (K, C) of their texts with the items 0 .. C - 1.
-        """
-        found = self.rows_with_new_texts(size, index, cosines, weakest_scores(self.score))
-        width = self.index.shape[1]
-        neighbours, scores = np.zeros((size, width), self.index.dtype), np.zeros((size, width), np.float32)
-        neighbours[: len(self.index)], scores[: len(self.score)] = self.index, self.score
-        neighbours[found.places], scores[found.places] = found.index, found.score
-        return Neighbours(neighbours, scores)
-
     def rows_with_new_texts(
-        self, size: int, index: IntArray, cosines: FloatArray, weakest: FloatArray
+        self, size: int, texts: Sequence["NewText"], weakest: FloatArray, holders: IntArray | None = None
     ) -> "ChangedRows":
-        """The rows alone in which `with_new_texts` differs from this table, new ones included.
+        """The rows that are others once the table has `size` rows and some items new texts.
+
+        Those items get the ones of similar text as neighbours; and the reverse, which is how a history brings
+        them in. A row keeps its M strongest neighbours, in any order; what the items' old texts had brought
+        is gone.
 
         Args:
             weakest: `weakest_scores` of this table.
+            holders: rows in which those items may be; None = look at all.
         """
-        changed = _RowsInWork(self, size, weakest)
-        known = index[index < len(self.index)]  # others are nobody's neighbours yet
-        if len(known) and self.index.shape[1]:
-            changed.remove(np.flatnonzero(np.isin(self.index, known).any(1)), known)
-        for item, row in zip(index.tolist() if self.index.shape[1] else (), cosines, strict=False):
-            others = row.copy()
-            others[[0, item] if item < len(row) else [0]] = 0
-            changed.replace(item, others)
-            changed.offer(item, others)
+        changed = _RowsInWork(self, weakest)
+        if not self.index.shape[1]:
+            return changed.rows()
+        known = np.array([text.item for text in texts if text.item < len(self.index)], np.int64)
+        if len(known):  # others are nobody's neighbours yet
+            held = np.isin(self.index if holders is None else self.index[holders], known).any(1)
+            changed.remove(np.flatnonzero(held) if holders is None else holders[held], known)
+        for text in texts:
+            others = (text.near > 0) & (text.near != text.item) & (text.cosines > 0)
+            near, cosines = text.near[others], text.cosines[others]
+            changed.replace(text.item, near, cosines)
+            changed.offer(text.item, near, cosines)
         return changed.rows()
+
+
+@dataclass(frozen=True)
+class NewText:
+    """An item whose text is another now.
+
+    Attributes:
+        near: (C,) items of training, each once: all, or those whose texts are nearest.
+        cosines: (C,) with them.
+    """
+
+    item: int
+    near: IntArray
+    cosines: FloatArray
 
 
 @dataclass(frozen=True)
@@ -69,12 +79,11 @@ class ChangedRows:
     """Rows of a table of neighbours that are others now.
 
     Attributes:
-        places: (P,) items. index, score: (P, M) their rows.
-        weakest: (size,) `weakest_scores` of the whole table with them.
+        places: (P,) items. index, score: (P, M) their rows. weakest: (P,) `weakest_scores` of them.
     """
 
     places: IntArray
-    index: IntArray
+    index: SmallIntArray
     score: FloatArray
     weakest: FloatArray
 
@@ -82,14 +91,11 @@ class ChangedRows:
 class _RowsInWork:
     """Copies of the rows of a table that change, made when a row is touched first."""
 
-    def __init__(self, table: Neighbours, size: int, weakest: FloatArray) -> None:
-        self._table = table
+    def __init__(self, table: Neighbours, weakest: FloatArray) -> None:
+        self._table, self._weakest = table, weakest
         width = table.index.shape[1]
-        self._place = np.full(size, -1, np.int32)  # of each row among the copies
-        self._touched = np.zeros(0, np.int64)
+        self._place: dict[int, int] = {}  # of each row among the copies
         self._index, self._score = np.zeros((0, width), table.index.dtype), np.zeros((0, width), np.float32)
-        self._weakest = np.zeros(size, np.float32)
-        self._weakest[: len(weakest)] = weakest
 
     def remove(self, rows: IntArray, items: IntArray) -> None:
         """Takes `items` out of `rows`."""
@@ -97,40 +103,40 @@ class _RowsInWork:
         gone = np.isin(self._index[places], items)
         self._index[places] = np.where(gone, 0, self._index[places])
         self._score[places] = np.where(gone, 0, self._score[places])
-        self._weakest[rows] = self._score[places].min(1)
 
-    def replace(self, item: int, cosines: FloatArray) -> None:
-        """Gives `item` the neighbours with the largest `cosines` (C,)."""
+    def replace(self, item: int, near: IntArray, cosines: FloatArray) -> None:
+        """Gives `item` the neighbours with the largest `cosines` (C,), of `near` (C,)."""
         place = self._touch(np.array([item]))[0]
         best = _largest(cosines, self._index.shape[1])
         self._index[place], self._score[place] = 0, 0
-        self._index[place, : len(best)] = np.where(cosines[best] > 0, best, 0)
-        self._score[place, : len(best)] = np.maximum(cosines[best], 0)
-        self._weakest[item] = self._score[place].min()
+        self._index[place, : len(best)], self._score[place, : len(best)] = near[best], cosines[best]
 
-    def offer(self, item: int, cosines: FloatArray) -> None:
-        """Puts `item` into every row whose weakest neighbour is less than its cosine (C,)."""
-        rows = np.flatnonzero(cosines > self._weakest[: len(cosines)])
-        places = self._touch(rows)
+    def offer(self, item: int, near: IntArray, cosines: FloatArray) -> None:
+        """Puts `item` into every row of `near` whose weakest neighbour is less than its cosine (C,)."""
+        touched = np.isin(near, list(self._place))  # what they have now may be weaker than before
+        fits = touched | (cosines > self._weakest[near])
+        near, cosines = near[fits], cosines[fits]
+        places = self._touch(near)
         column = self._score[places].argmin(1)
-        self._index[places, column], self._score[places, column] = item, cosines[rows]
-        self._weakest[rows] = self._score[places].min(1)
+        stronger = cosines > self._score[places, column]
+        places, column = places[stronger], column[stronger]
+        self._index[places, column], self._score[places, column] = item, cosines[stronger]
 
     def rows(self) -> ChangedRows:
         """What was touched."""
-        return ChangedRows(self._touched, self._index, self._score, self._weakest)
+        places = np.array(list(self._place), np.int64)
+        return ChangedRows(places, self._index, self._score, weakest_scores(self._score))
 
     def _touch(self, rows: IntArray) -> IntArray:
         """The places of `rows` among the copies."""
-        new = rows[self._place[rows] < 0]
-        self._place[new] = np.arange(len(self._touched), len(self._touched) + len(new))
-        self._touched = np.concatenate([self._touched, new])
+        new = np.array([row for row in rows.tolist() if row not in self._place], np.int64)
+        self._place |= {row: len(self._place) + place for place, row in enumerate(new.tolist())}
         index = np.zeros((len(new), self._index.shape[1]), self._index.dtype)
         score = np.zeros(index.shape, np.float32)
         known = new < len(self._table.index)
         index[known], score[known] = self._table.index[new[known]], self._table.score[new[known]]
         self._index, self._score = np.concatenate([self._index, index]), np.concatenate([self._score, score])
-        return self._place[rows].astype(np.int64)
+        return np.array([self._place[row] for row in rows.tolist()], np.int64)
 
 
 def weakest_scores(score: FloatArray) -> FloatArray:

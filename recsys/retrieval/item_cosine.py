@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 from scipy import sparse
 
-from recsys.arrays import FloatArray, IntArray
+from recsys.arrays import FloatArray, IntArray, SmallIntArray
 from recsys.dataset.interactions import Interactions
 from recsys.progress import Progress, silent
 from recsys.retrieval.neighbours import top_of_rows, without_itself
@@ -17,8 +17,8 @@ _PAIRS_AT_ONCE = 4_000_000  # about 100 MB of temporary arrays
 
 def item_cosines(
     interactions: Interactions, count: int, progress: Progress = silent
-) -> tuple[IntArray, FloatArray]:
-    """The `count` nearest other items of every item: indexes (N + 1, M) int64, cosines (N + 1, M) float32.
+) -> tuple[SmallIntArray, FloatArray]:
+    """The `count` nearest other items of every item: indexes (N + 1, M) int32, cosines (N + 1, M) float32.
 
         cos(i, j) = |U_i and U_j| / sqrt(|U_i| |U_j|),      U_i the users with i among their LATEST actions
 
@@ -28,7 +28,7 @@ def item_cosines(
     feedback.
     """
     size = len(interactions.items)
-    neighbours, cosines = np.zeros((size, count), np.int64), np.zeros((size, count), np.float32)
+    neighbours, cosines = np.zeros((size, count), np.int32), np.zeros((size, count), np.float32)
     taken = _unit_columns(interactions)  # (users, N + 1)
     takers = taken.T.tocsr()
     pairs = takers.astype(bool) @ np.diff(taken.indptr)  # (N + 1,) of each item with those of its users

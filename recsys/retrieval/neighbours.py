@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from recsys.arrays import DoubleArray, FloatArray, IntArray
+from recsys.arrays import DoubleArray, FloatArray, IntArray, SmallIntArray
 from recsys.dataset.interactions import Interactions
 from recsys.dataset.split import moments_of
 from recsys.progress import Progress, silent
@@ -41,8 +41,8 @@ def co_occurrence(
     count: int,
     parameters: CoOccurrence = CoOccurrence(),
     progress: Progress = silent,
-) -> tuple[IntArray, FloatArray]:
-    """The `count` strongest neighbours of every item: indexes (N + 1, M) int64 and scores (N + 1, M) float32.
+) -> tuple[SmallIntArray, FloatArray]:
+    """The `count` strongest neighbours of every item: indexes (N + 1, M) int32 and scores (N + 1, M) float32.
 
     For two actions of one user on items i before j, d moments apart (two items of one basket count
     as one apart, both ways forward):
@@ -55,7 +55,7 @@ def co_occurrence(
     0 where an item has fewer neighbours.
     """
     size = len(interactions.items)
-    neighbours, scores = np.zeros((size, count), np.int64), np.zeros((size, count), np.float32)
+    neighbours, scores = np.zeros((size, count), np.int32), np.zeros((size, count), np.float32)
     pairs = _Pairs.of(interactions, parameters)
     degrees = np.maximum(pairs.degrees(size), 1.0)
     source, target = degrees**-parameters.source_power, degrees**-parameters.target_power
@@ -69,7 +69,7 @@ def co_occurrence(
     return neighbours, scores
 
 
-def neighbour_graph(neighbours: IntArray, scores: FloatArray) -> sparse.csr_matrix:
+def neighbour_graph(neighbours: SmallIntArray, scores: FloatArray) -> sparse.csr_matrix:
     """(N + 1, N + 1) sparse float32: row i holds the scores of i's neighbours."""
     size = len(neighbours)
     rows = np.repeat(np.arange(size), neighbours.shape[1])

@@ -1,6 +1,6 @@
 """The terms of each item's text in order, by number: what a lexical index forgets, and a ranker asks for."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -10,6 +10,7 @@ from scipy import sparse
 
 from recsys.analysis.analyzer import Analyzer
 from recsys.arrays import BoolArray, FloatArray, IntArray
+from recsys.versions.grown_mapping import GrownMapping
 
 _GRAM = 3  # characters of a piece of a term
 _SHORTEST = 3  # characters of a term that is compared by pieces
@@ -53,7 +54,11 @@ class TermRows:
     def build(cls, texts: Sequence[str], analyzer: Analyzer) -> "TermRows":
         """Of N + 1 texts by item index."""
         numbers: dict[str, int] = {}
-        found = [_numbered(*analyzer.term_stream(text), numbers) if text else _EMPTY for text in texts]
+
+        def number(term: str) -> int:
+            return numbers.setdefault(term, len(numbers))
+
+        found = [_numbered(*analyzer.term_stream(text), number) if text else _EMPTY for text in texts]
         edges = np.append(0, np.cumsum([len(terms) for terms, _, _ in found])).astype(np.int64)
         terms = np.array([term for each, _, _ in found for term in each], np.int32)
         row = np.repeat(np.arange(len(texts)), np.diff(edges))
@@ -82,12 +87,25 @@ class TermRows:
 
         Terms that no text had get numbers behind the others; `documents` counts them once.
         """
-        numbers, late = dict(self.numbers), dict(self.late)
+        new: dict[str, int] = {}
+
+        def number(term: str) -> int:
+            known: int | None = self.numbers.get(term)
+            return new.setdefault(term, len(self.numbers) + len(new)) if known is None else known
+
+        late = dict(self.late)
         for row, text in texts.items():
-            terms, places, length = _numbered(*analyzer.term_stream(text), numbers)
+            terms, places, length = _numbered(*analyzer.term_stream(text), number)
             late[row] = np.array(terms, np.int64), np.array(places, np.int64), length
-        new = np.ones(len(numbers) - len(self.documents), np.int64)
-        return replace(self, numbers=numbers, documents=np.append(self.documents, new), late=late)
+        if new:
+            numbers = GrownMapping.of(self.numbers).with_items(new)
+            documents = np.append(self.documents, np.ones(len(new), np.int64))
+            return replace(self, numbers=numbers, documents=documents, late=late)
+        other = replace(self, late=late)
+        for name in ("all_rarities", "with_digits", "_pieces"):  # of the terms alone, which are the same
+            if name in self.__dict__:
+                other.__dict__[name] = self.__dict__[name]
+        return other
 
     def of(self, index: IntArray) -> Occurrences:
         """The occurrences in the rows `index` (K,)."""
@@ -178,15 +196,15 @@ _LONGEST = 1000  # positions of a text that are kept
 
 
 def _numbered(
-    first: list[str], more: list[tuple[str, int]], numbers: dict[str, int]
+    first: list[str], more: list[tuple[str, int]], number: Callable[[str], int]
 ) -> tuple[list[int], list[int], int]:
     """Term numbers, positions and length of one text; new terms get the next numbers."""
     kept = first[:_LONGEST]
-    terms = [numbers.setdefault(term, len(numbers)) for term in kept]
+    terms = [number(term) for term in kept]
     places = list(range(len(kept)))
     for term, place in more:
         if place < _LONGEST:
-            terms.append(numbers.setdefault(term, len(numbers)))
+            terms.append(number(term))
             places.append(place)
     return terms, places, len(kept)
 

@@ -6,77 +6,21 @@ items, under a filter or for rows that came later: a total, its facets and its p
 same: of integers that are signed it multiplies only the low 8 bits of a query.)
 """
 
-import math
 from copy import copy
-from dataclasses import dataclass
 from typing import Any
 
 import faiss
 import numpy as np
-import numpy.typing as npt
 
 from recsys.arrays import BoolArray, FloatArray, IntArray
+from recsys.retrieval.coded_rows import CodedQuery, Scale, build_scan
 from recsys.retrieval.dense_index import DELTA_UP_TO, DenseIndex, top_places
+from recsys.versions.spare_capacity import SpareCapacity
 
 SCAN_UP_TO = 500_000  # rows; beyond, `top` looks at the nearest cells: a scan of so many takes 9 ms
 BACKGROUND = 1024  # items that say how near a query is to anything at all
-_LARGEST = 127  # of the integers of a row and of a query, either way
-_EXACT = 2**24  # float32 holds every integer up to here
 _WIDE = 0.25  # of the rows: where more are allowed, a scan of all is quicker than one that skips
-_SMALLEST = 1e-6  # of a scale: a dimension in which all items are equal
-
-
-@dataclass(frozen=True)
-class _Scale:
-    """How rows become integers: `round((x - mean) * factor)`, for each of E numbers, up to `largest`."""
-
-    mean: FloatArray
-    factor: FloatArray
-    largest: int
-
-    @classmethod
-    def of(cls, rows: FloatArray) -> "_Scale":
-        """The one in which the largest deviation of each number from its mean is `largest`."""
-        width = rows.shape[1]
-        largest = min(_LARGEST, math.isqrt(_EXACT // width))  # no sum of `width` products is beyond _EXACT
-        if not len(rows):
-            return cls(np.zeros(width, np.float32), np.ones(width, np.float32), largest)
-        mean = rows.mean(0, dtype=np.float64).astype(np.float32)
-        reach = np.maximum(np.maximum(rows.max(0) - mean, mean - rows.min(0)), _SMALLEST)
-        return cls(mean, (largest / reach).astype(np.float32), largest)
-
-    def codes(self, rows: FloatArray) -> FloatArray:
-        """(R, E) integers as float32; what lies beyond the reach is cut."""
-        out: FloatArray = np.clip(np.rint((rows - self.mean) * self.factor), -self.largest, self.largest)
-        return out
-
-    def query(self, vector: FloatArray) -> "_Query":
-        """`vector` (E,) in integers up to `largest`."""
-        wide = vector.astype(np.float64)
-        scaled, offset = wide / self.factor, float(wide @ self.mean)
-        most = float(np.abs(scaled).max(initial=0))
-        if not most:
-            return _Query(np.zeros(len(vector), np.float32), 0.0, offset)
-        factor = self.largest / most
-        return _Query(np.rint(scaled * factor).astype(np.float32), 1 / factor, offset)
-
-
-@dataclass(frozen=True)
-class _Query:
-    """A query as integers (E,), as float32, and how products with them become cosines."""
-
-    numbers: FloatArray
-    unit: float
-    offset: float
-
-    def cosines(self, products: FloatArray) -> FloatArray:
-        """Cosines of products of any shape."""
-        out: FloatArray = (products.astype(np.float64) * self.unit + self.offset).astype(np.float32)
-        return out
-
-    def least_product(self, cosine: float) -> float:
-        """A bound below every product whose cosine is at least that."""
-        return float((cosine - self.offset) / self.unit - 1) if self.unit else float(-_EXACT)
+_SMALLEST = 1e-6  # of a deviation
 
 
 class TextIndex:
@@ -94,13 +38,14 @@ class TextIndex:
         self._scan_up_to, self._size = scan_up_to, len(vectors)
         self._rows = _rows_with_text(vectors)
         texts = vectors[self._rows]
-        self._scale = _Scale.of(texts)
+        self._scale = Scale.of(texts)
         self._place = _places(self._rows, len(vectors))
         self._codes = self._scale.codes(texts).astype(np.int8)
-        self._scan = _build_scan(self._codes)
+        self._scan = build_scan(self._codes)
         self._cells = DenseIndex(vectors) if len(self._rows) > scan_up_to else None
         step = max(1, len(self._rows) // BACKGROUND)
         self._background = self._codes[::step][:BACKGROUND].astype(np.float32)
+        self._spare = SpareCapacity()
         self._late = np.zeros(0, np.int64)  # rows that changed or came later, ascending
         self._late_codes = np.zeros((0, vectors.shape[1]), np.float32)
         self._late_text: BoolArray = np.zeros(0, bool)
@@ -134,11 +79,17 @@ class TextIndex:
         rows = np.unique(np.concatenate([self._late, changed, np.arange(self._size, len(vectors))]))
         if len(rows) > DELTA_UP_TO:
             return TextIndex(vectors, self._scan_up_to)
-        other, late = copy(self), np.ascontiguousarray(vectors[rows], np.float32)
+        other, new = copy(self), np.union1d(changed, np.arange(self._size, len(vectors)))
+        texts = np.ascontiguousarray(vectors[new], np.float32)
+        stay, place = ~np.isin(self._late, new), np.searchsorted(rows, new)
+        others = np.delete(np.arange(len(rows)), place)
+        codes, with_text = np.empty((len(rows), self.width), np.float32), np.empty(len(rows), bool)
+        codes[place], with_text[place] = self._scale.codes(texts), texts.any(1)
+        codes[others], with_text[others] = self._late_codes[stay], self._late_text[stay]
         other._size, other._late = len(vectors), rows
-        other._late_codes, other._late_text = self._scale.codes(late), np.asarray(late.any(1))
-        other._place = _places(self._rows, len(vectors))
-        other._place[rows] = -1
+        other._late_codes, other._late_text = codes, with_text
+        nowhere = np.full(len(new), -1)
+        other._place = self._spare.with_rows("place", self._place, len(vectors), new, nowhere)
         if self._cells is not None:
             other._cells = self._cells.with_rows(vectors, changed)
         return other
@@ -225,7 +176,9 @@ class TextIndex:
         cosines = query.cosines(self._background @ query.numbers)
         return float(cosines.mean()), max(float(cosines.std()), _SMALLEST)
 
-    def _scanned(self, query: _Query, count: int, allowed: BoolArray | None) -> tuple[IntArray, FloatArray]:
+    def _scanned(
+        self, query: CodedQuery, count: int, allowed: BoolArray | None
+    ) -> tuple[IntArray, FloatArray]:
         """Rows in ascending order, the `count` nearest among them, and their cosines."""
         # Rows that changed stay in the scan, where they may take the places of others.
         depth = min(count + len(self._late), len(self._rows))
@@ -240,7 +193,7 @@ class TextIndex:
         return rows[order], cosines[order]
 
     def _with_late(
-        self, query: _Query, rows: IntArray, cosines: FloatArray, allowed: BoolArray | None
+        self, query: CodedQuery, rows: IntArray, cosines: FloatArray, allowed: BoolArray | None
     ) -> tuple[IntArray, FloatArray]:
         """What the scan found, without rows that changed since, and all of these as they are now."""
         if not len(self._late):
@@ -276,16 +229,3 @@ def _places(rows: IntArray, size: int) -> IntArray:
     place = np.full(size, -1, np.int64)
     place[rows] = np.arange(len(rows))
     return place
-
-
-def _build_scan(codes: npt.NDArray[np.int8]) -> Any:
-    """One cell with all rows: faiss scans a cell several times as fast as its flat index of integers."""
-    width = codes.shape[1]
-    cell = faiss.IndexFlatIP(width)
-    cell.add(np.zeros((1, width), np.float32))
-    kind = faiss.ScalarQuantizer.QT_8bit_direct_signed
-    index = faiss.IndexIVFScalarQuantizer(cell, width, 1, kind, faiss.METRIC_INNER_PRODUCT, False)
-    index.by_residual, index.is_trained = False, True
-    for start in range(0, len(codes), 65_536):
-        index.add(codes[start : start + 65_536].astype(np.float32))
-    return index

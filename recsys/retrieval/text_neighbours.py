@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from recsys.arrays import FloatArray, IntArray
+from recsys.arrays import FloatArray, IntArray, SmallIntArray
 from recsys.progress import Progress, silent
 from recsys.retrieval.neighbours import top_of_rows, without_itself
 from recsys.retrieval.tfidf import tfidf_matrix
@@ -22,7 +22,7 @@ _MOST_PAIRS = 300_000_000  # of texts that share a word: a few seconds of work
 
 def nearest_by_vector(
     vectors: FloatArray, count: int, progress: Progress = silent
-) -> tuple[IntArray, FloatArray]:
+) -> tuple[SmallIntArray, FloatArray]:
     """The `count` rows with the largest positive cosine to each: indexes and cosines, both (N + 1, count).
 
     Args:
@@ -31,7 +31,7 @@ def nearest_by_vector(
     Columns run from the nearest to the farthest; 0 where there are fewer. No row is its own neighbour.
     """
     size = len(vectors)
-    found, cosines = np.zeros((size, count), np.int64), np.zeros((size, count), np.float32)
+    found, cosines = np.zeros((size, count), np.int32), np.zeros((size, count), np.float32)
     rows = np.flatnonzero(vectors.any(axis=1))
     depth = min(count + 1, len(rows))
     if depth < 2:
@@ -52,7 +52,7 @@ def nearest_by_vector(
 
 def nearest_by_words(
     texts: Sequence[str], count: int, progress: Progress = silent
-) -> tuple[IntArray, FloatArray]:
+) -> tuple[SmallIntArray, FloatArray]:
     """The `count` texts that share most with each by TF-IDF cosine: indexes and cosines, (len(texts), count).
 
     Texts without a word are near nothing; index 0 is padding and is never found. In a large catalog the
@@ -60,7 +60,8 @@ def nearest_by_words(
     """
     words = _rarer(tfidf_matrix(texts))
     others = words.T.tocsr()  # (W, N + 1)
-    found, cosines = (np.zeros((len(texts), count), kind) for kind in (np.int64, np.float32))
+    shape = len(texts), count
+    found, cosines = np.zeros(shape, np.int32), np.zeros(shape, np.float32)
     groups = _Groups.of(np.asarray(texts, object))
     with progress("nearest words", len(texts)) as advance:
         for first, members, group in groups.blocks():

@@ -7,6 +7,7 @@ product counts once per value; it counts where one of its variants matches and p
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -75,6 +76,26 @@ class TextColumn:
         codes = np.fromiter((names[name] for _, name in pairs), np.int64, len(pairs))
         return cls(items, codes, tuple(names))
 
+    def with_values(self, index: IntArray, pairs: Sequence[tuple[int, str | float]]) -> "TextColumn":
+        """The column where the items at `index` (K,), ascending, have other (item index, value) pairs."""
+        texts = [(item, _shown(value)) for item, value in pairs]
+        held = _held(self.items, index)
+        before = zip(self.items[held].tolist(), self.codes[held].tolist(), strict=True)
+        if [(item, self.names[code]) for item, code in before] == texts:
+            return self
+        new = dict.fromkeys(text for _, text in texts if text not in self.code_of)
+        names = (*self.names, *new) if new else self.names
+        code_of = self.code_of | {text: len(self.names) + place for place, text in enumerate(new)}
+        items, codes = np.delete(self.items, held), np.delete(self.codes, held)
+        place = np.searchsorted(items, [item for item, _ in texts])
+        items = np.insert(items, place, [item for item, _ in texts])
+        return TextColumn(items, np.insert(codes, place, [code_of[text] for _, text in texts]), names)
+
+    @cached_property
+    def code_of(self) -> dict[str, int]:
+        """Value -> its code."""
+        return {name: code for code, name in enumerate(self.names)}
+
     def counts(self, mask: BoolArray, products: Products) -> IntArray:
         """(V,) products of `mask` (N + 1,) that have each value."""
         kept = mask[self.items]
@@ -90,6 +111,17 @@ class NumberColumn:
 
     items: IntArray
     values: DoubleArray
+
+    def with_values(self, index: IntArray, pairs: Sequence[tuple[int, str | float]]) -> "NumberColumn":
+        """The column where the items at `index` (K,), ascending, have other (item index, value) pairs."""
+        numbers = [(item, float(value)) for item, value in pairs if not isinstance(value, str)]
+        held = _held(self.items, index)
+        if list(zip(self.items[held].tolist(), self.values[held].tolist(), strict=True)) == numbers:
+            return self
+        items, values = np.delete(self.items, held), np.delete(self.values, held)
+        place = np.searchsorted(items, [item for item, _ in numbers])
+        items = np.insert(items, place, [item for item, _ in numbers])
+        return NumberColumn(items, np.insert(values, place, [value for _, value in numbers]))
 
     def of_mask(self, mask: BoolArray) -> "NumberColumn":
         """The part of the items in `mask` (N + 1,)."""
@@ -113,6 +145,19 @@ class FacetColumns:
         self._items = items
         self._columns: dict[str, TextColumn | NumberColumn] = {}
         self._attributes: dict[str, list[tuple[int, str | float]]] | None = None
+
+    def with_items(self, items: ItemTable, index: IntArray) -> "FacetColumns":
+        """The columns of `items`, which differ from before at `index` only; new indexes are among them.
+
+        Those that were made are made again only for these items.
+        """
+        other = FacetColumns(items)
+        places = np.sort(index)
+        other._columns = {
+            name: column.with_values(places, _values_of(items, name, places))
+            for name, column in list(self._columns.items())
+        }
+        return other
 
     def column(self, name: str) -> TextColumn | NumberColumn:
         """The column of a facet.
@@ -231,20 +276,54 @@ def _rounded(number: float) -> float:
 def _path_levels(items: ItemTable) -> Iterator[tuple[int, str]]:
     """(item index, path) of every level of every item's category path."""
     for index, path in enumerate(items.category_paths):
-        levels = path.split(SEPARATOR) if path else []
-        for depth in range(1, len(levels) + 1):
-            yield index, SEPARATOR.join(levels[:depth])
+        for level in _levels(path):
+            yield index, level
+
+
+def _levels(path: str) -> list[str]:
+    """A category path and those above it, the widest first."""
+    levels = path.split(SEPARATOR) if path else []
+    return [SEPARATOR.join(levels[:depth]) for depth in range(1, len(levels) + 1)]
 
 
 def _attribute_values(items: ItemTable) -> dict[str, list[tuple[int, str | float]]]:
     found: dict[str, list[tuple[int, str | float]]] = {}
     for index, document in enumerate(items.attributes):
-        if len(document) > 2:  # not {}
-            for name, value in json.loads(document).items():
-                for one in dict.fromkeys(value) if isinstance(value, list) else (value,):
-                    if isinstance(one, str | float | int):
-                        found.setdefault(name, []).append((index, one))
+        for name, one in _values(document):
+            found.setdefault(name, []).append((index, one))
     return found
+
+
+def _values(document: str) -> Iterator[tuple[str, str | float]]:
+    """The (name, value) pairs of an item's attributes, each once."""
+    if len(document) > 2:  # not {}
+        for name, value in json.loads(document).items():
+            for one in dict.fromkeys(value) if isinstance(value, list) else (value,):
+                if isinstance(one, str | float | int):
+                    yield name, one
+
+
+def _values_of(items: ItemTable, name: str, index: IntArray) -> list[tuple[int, str | float]]:
+    """The (item index, value) pairs of the items at `index` in the column of a facet."""
+    places = index.tolist()
+    if name == PRICE:
+        return [(place, float(price)) for place in places if (price := items.price_micros[place]) > 0]
+    if name == CATEGORY_PATH:
+        return [(place, level) for place in places for level in _levels(items.category_paths[place])]
+    if name in (CATEGORY, BRAND):
+        texts = items.categories if name == CATEGORY else items.brands
+        return [(place, texts[place]) for place in places if texts[place]]
+    wanted = name.removeprefix(ATTRIBUTE)
+    return [
+        (place, value) for place in places for key, value in _values(items.attributes[place]) if key == wanted
+    ]
+
+
+def _held(items: IntArray, index: IntArray) -> IntArray:
+    """The places in `items` (P,), ascending, of those at `index` (K,)."""
+    first, last = np.searchsorted(items, index, "left"), np.searchsorted(items, index, "right")
+    ranges = [np.arange(*ends) for ends in zip(first.tolist(), last.tolist(), strict=True)]
+    return np.concatenate([np.zeros(0, np.int64), *ranges])
 
 
 def _shown(value: str | float) -> str:

@@ -75,11 +75,13 @@ class SearchIndex:
         """
         items = bundle.items
         index = items.vocabulary.indexes(list(item_ids))
+        reworded = items.with_other_words(self.items, index).tolist()
+        words = self.writer.apply(items, reworded) if self.writer is not None and reworded else self.words
         return replace(
             self,
             items=items,
-            words=self.words if self.writer is None else self.writer.apply(items, index.tolist()),
+            words=words,
             meaning=None if self.meaning is None else self.meaning.with_rows(bundle.text_vectors, index),
             products=self.products.with_items(items, index),
-            columns=FacetColumns(items),
+            columns=self.columns.with_items(items, index),
         )

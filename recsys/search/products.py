@@ -1,12 +1,14 @@
 """Items that are variants of one product: they match, count and are shown as one."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from recsys.arrays import BoolArray, IntArray
 from recsys.dataset.item_table import ItemTable
+from recsys.versions.grown_mapping import GrownMapping
+from recsys.versions.spare_capacity import SpareCapacity
 
 
 @dataclass(frozen=True)
@@ -16,25 +18,38 @@ class Products:
     Attributes:
         lead: (N + 1,) index of the first item of the same product; an item without a product is its own.
         first: product id -> that index.
+        spare: the same for all that become of this.
     """
 
     lead: IntArray
     first: Mapping[str, int]
+    spare: SpareCapacity = field(default_factory=SpareCapacity, repr=False, compare=False)
 
     @classmethod
     def of(cls, items: ItemTable) -> "Products":
         """The products of `items`."""
-        return cls(np.zeros(0, np.int64), {}).with_items(items, np.arange(len(items)))
+        first: dict[str, int] = {}
+        lead = np.arange(len(items))
+        for place, product in enumerate(items.products):
+            if product:
+                lead[place] = first.setdefault(product, place)
+        return cls(lead, GrownMapping.of(first))
 
     def with_items(self, items: ItemTable, index: IntArray) -> "Products":
         """The products of `items`, which differ from before at `index` only; new indexes are among them."""
-        lead = np.arange(len(items))
-        lead[: len(self.lead)] = self.lead
-        first = dict(self.first)
-        for place in index.tolist():
-            product = items.products[place] if items.products else ""
-            lead[place] = first.setdefault(product, place) if product else place
-        return Products(lead, first)
+        new: dict[str, int] = {}
+        lead = index.copy()
+        for row, place in enumerate(index.tolist()):
+            product = items.products[place]
+            if product and product not in self.first:
+                new.setdefault(product, place)
+            if product:
+                lead[row] = new[product] if product in new else self.first[product]
+        first = GrownMapping.of(self.first).with_items(new) if new else self.first
+        differs = index >= len(self.lead)
+        differs[~differs] = self.lead[index[~differs]] != lead[~differs]
+        leads = self.spare.with_rows("lead", self.lead, len(items), index[differs], lead[differs])
+        return Products(leads, first, self.spare)
 
     @property
     def has_variants(self) -> bool:

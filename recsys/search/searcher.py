@@ -148,15 +148,16 @@ class Searcher:
         """
         ids = [change.item.item_id for change in changes]
         index = self.index.with_changes(recommender.bundle, ids)
-        titles = [title for change in changes if (title := change.item.title)]
         items, popularity = recommender.bundle.items, recommender.catalog.popularity
-        places, words = items.vocabulary.indexes(ids), items.words_of_titles
-        shown = {place: (words[place], float(popularity[place])) for place in places.tolist()}
+        places = items.with_other_words(self.index.items, items.vocabulary.indexes(ids))
+        if not len(places):
+            return replace(self, recommender=recommender, index=index)
+        shown = {place: (items.title_words(place), float(popularity[place])) for place in places.tolist()}
         return replace(
             self,
             recommender=recommender,
             index=index,
-            knowledge=with_new_texts(self.knowledge, titles),
+            knowledge=with_new_texts(self.knowledge, [items.titles[each] for each in shown]),
             learned=self.learned and self.learned.with_items(items, places),
             suggestions=self.suggestions.with_items(shown),
         )

@@ -18,7 +18,7 @@ from recsys.models.signals import SIGNALS
 from recsys.training.stages.first_stage import GRAPH_NEIGHBOURS
 
 _FLOAT, _DOUBLE, _INDEX = 4, 8, 8  # bytes
-_CELL = _INDEX + _FLOAT  # of a table of neighbours: an index and a score
+_CELL = 2 * _FLOAT  # of a table of neighbours: an index of 4 bytes and a score
 _FEAST = 110_000_000  # Feast and DuckDB once they have read, and what `recsys train` imports besides
 _ENCODER = 240_000_000  # transformers, and what remains of a small encoder and its texts
 _PLOTS = 60_000_000  # matplotlib, which draws the first learning curves

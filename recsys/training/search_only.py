@@ -102,7 +102,7 @@ def _signal_tables(
     job: SearchOnlyJob, items: ItemTable, texts: FloatArray, item_vectors: FloatArray
 ) -> SignalTables:
     count, size = job.settings.fusion.neighbours, len(items)
-    nothing = Neighbours(np.zeros((size, 1), np.int64), np.zeros((size, 1), np.float32))
+    nothing = Neighbours(np.zeros((size, 1), np.int32), np.zeros((size, 1), np.float32))
     some = len(job.actions)
     return SignalTables(
         co_occurrence=nothing,

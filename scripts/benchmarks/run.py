@@ -26,6 +26,7 @@ MODULES = {
     "online-read-vectors": "online.read_bench",
     "materialize": "online.materialize_bench",
     "recommend": "online.recommend_bench",
+    "catalog-update": "online.update_bench",
     "overload": "online.overload_bench",
     "events-accept": "stream.events_accept_bench",
     "import": "import_bench",

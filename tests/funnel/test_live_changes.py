@@ -120,7 +120,9 @@ def test_a_new_item_comes_in_by_its_text_where_the_network_does_not_see_it() -> 
     """Its vector says nothing: only that it reads like what the user had."""
 
     class Blind(type(shop_bundle().retriever)):  # type: ignore[misc]
-        def content_vectors(self, index: np.ndarray, text_vectors: np.ndarray, attributes: Any) -> np.ndarray:
+        def content_vectors(
+            self, index: np.ndarray, text_vectors: np.ndarray, attributes: Any, near: Any = None
+        ) -> np.ndarray:
             return np.zeros_like(text_vectors)
 
     vectors = shop_bundle().item_vectors

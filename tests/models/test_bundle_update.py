@@ -17,7 +17,9 @@ from recsys.models.bundle import Bundle
 from recsys.models.bundle_update import ItemChange, update_bundle
 from recsys.models.neighbours import Neighbours
 from recsys.models.retriever.cold_start import knn_residuals, shrink_residuals
-from recsys.models.spare_capacity import PAGED_FROM, SpareCapacity
+from recsys.retrieval.near_items import NearItems
+from recsys.versions.spare_capacity import PAGED_FROM, SpareCapacity
+from tests.models.new_texts import with_new_texts
 from tests.tiny_bundle import tiny_bundle
 
 NOW = datetime(2025, 6, 1, tzinfo=UTC)
@@ -183,7 +185,7 @@ def test_an_item_with_a_new_text_is_the_neighbour_of_items_of_similar_text() -> 
     neighbours = np.array([[0, 0], [2, 3], [1, 3], [2, 1]])
     scores = np.array([[0, 0], [0.9, 0.2], [0.9, 0.5], [0.5, 0.2]], np.float32)
     new = np.array([[0.0, 0.4, 0.1, 0.8]], np.float32)
-    found = Neighbours(neighbours, scores).with_new_texts(5, np.array([4]), new)
+    found = with_new_texts(Neighbours(neighbours, scores), 5, np.array([4]), new)
     rows = zip(found.index.tolist(), found.score.tolist(), strict=True)
     assert [dict(zip(*row, strict=True)) for row in rows][1:] == [
         {2: pytest.approx(0.9), 4: pytest.approx(0.4)},  # stronger than its weakest, which is gone
@@ -192,7 +194,7 @@ def test_an_item_with_a_new_text_is_the_neighbour_of_items_of_similar_text() -> 
         {3: pytest.approx(0.8), 1: pytest.approx(0.4)},
     ]
     other = np.array([[0.0, 0.0, -0.5, 0.0, 0.7]], np.float32)[:, :4]
-    found = found.with_new_texts(5, np.array([4]), other)
+    found = with_new_texts(found, 5, np.array([4]), other)
     assert 4 not in found.index[1:4], "its text is like none of theirs any more"
     assert not found.index[4].any()
 
@@ -227,6 +229,28 @@ def test_step_by_step_in_one_spare_capacity_is_the_same_as_anew_and_nothing_old_
     for old, values in known:
         for name, array in values.items():
             assert np.array_equal(old.arrays()[name], array), f"{name} of an older bundle was written to"
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    st.lists(st.lists(st.sampled_from(IDS), min_size=1, max_size=3, unique=True), max_size=5),
+    st.integers(0, 999),
+)
+def test_near_items_give_what_all_items_give_where_all_are_near(steps: list[list[str]], seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    whole = bundle = tiny_bundle()
+    near = NearItems(bundle.retriever.known_items)
+    for step in steps:
+        changes = [changed(name, rng.normal(size=6).tolist()) for name in step]
+        whole, bundle = update_bundle(whole, changes), update_bundle(bundle, changes, None, near)
+    np.testing.assert_allclose(bundle.item_vectors, whole.item_vectors, atol=1e-6)
+    ours, wanted = bundle.signal_tables.text, whole.signal_tables.text
+    for row in range(len(bundle.items)):
+        pairs = [
+            dict(zip(each.index[row].tolist(), each.score[row].tolist(), strict=True))
+            for each in (ours, wanted)
+        ]
+        assert pairs[0] == pytest.approx(pairs[1], abs=1e-6)
 
 
 def test_no_change_is_the_bundle_itself(bundle: Bundle) -> None:

@@ -4,7 +4,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recsys.models.neighbours import Neighbours, weakest_scores
+from recsys.models.neighbours import Neighbours, NewText, weakest_scores
+from tests.models.new_texts import with_new_texts
 
 SIZE, NEW, WIDTH = 12, 3, 4
 
@@ -20,7 +21,7 @@ def test_a_row_keeps_the_strongest_of_what_it_had_and_of_the_new_texts(seed: int
     table = Neighbours(neighbours, scores)
     cosines = rng.permutation(len(index) * SIZE).reshape(-1, SIZE).astype(np.float32) + np.float32(0.5)
 
-    found = table.with_new_texts(SIZE + NEW, index, cosines)
+    found = with_new_texts(table, SIZE + NEW, index, cosines)
 
     for row in set(range(1, SIZE)) - items:
         had = {n: s for n, s in zip(neighbours[row].tolist(), scores[row].tolist(), strict=True)}
@@ -29,8 +30,11 @@ def test_a_row_keeps_the_strongest_of_what_it_had_and_of_the_new_texts(seed: int
         best = sorted(all_of_it.items(), key=lambda pair: -pair[1])[:WIDTH]
         ours = dict(zip(found.index[row].tolist(), found.score[row].tolist(), strict=True))
         assert ours == dict(best)
-    changed = table.rows_with_new_texts(SIZE + NEW, index, cosines, weakest_scores(scores))
-    np.testing.assert_array_equal(changed.weakest, weakest_scores(found.score))
+    texts = [NewText(item, np.arange(SIZE), row) for item, row in zip(index.tolist(), cosines, strict=True)]
+    changed = table.rows_with_new_texts(SIZE + NEW, texts, weakest_scores(scores))
+    np.testing.assert_array_equal(changed.weakest, weakest_scores(found.score)[changed.places])
+    some = table.rows_with_new_texts(SIZE + NEW, texts, weakest_scores(scores), np.arange(SIZE))
+    np.testing.assert_array_equal(some.index, changed.index)
     same = np.setdiff1d(np.arange(SIZE), changed.places)
     np.testing.assert_array_equal(found.score[same], scores[same])
     np.testing.assert_array_equal(found.index[changed.places], changed.index)

@@ -20,7 +20,7 @@ class AttributeIndex:
 
     def __init__(self, places: Mapping[str, Mapping[Value, Places]]) -> None:
         """Args:
-        places: name -> value -> indexes of the items that have it, at least one.
+        places: name -> value -> indexes of the items that have it, at least one, ascending.
         """
         self._places = places
         self._numbers: dict[str, tuple[DoubleArray, IntArray, Places]] = {}  # filled when first asked
@@ -29,9 +29,13 @@ class AttributeIndex:
     def of(cls, attributes: Sequence[str]) -> "AttributeIndex":
         """The index of `attributes`, the JSON object of each item."""
         lists: dict[str, dict[Value, list[int]]] = {}
+        read: dict[str, list[tuple[str, Value]]] = {}  # many items have the same
         for index, document in enumerate(attributes):
             if len(document) > 2:  # not {}
-                for name, value in _values(document):
+                values = read.get(document)
+                if values is None:
+                    values = read[document] = list(dict.fromkeys(_values(document)))
+                for name, value in values:
                     lists.setdefault(name, {}).setdefault(value, []).append(index)
         return cls(
             {
@@ -55,11 +59,14 @@ class AttributeIndex:
         for name in {*gone, *come}:
             revised = dict(places.get(name, {}))
             for value, lost in gone.get(name, {}).items():
-                revised[value] = np.setdiff1d(revised[value], lost)
+                rest = np.delete(revised[value], np.searchsorted(revised[value], lost))
+                revised[value] = rest
+                if not len(rest) and value not in come.get(name, {}):
+                    del revised[value]
             for value, won in come.get(name, {}).items():
                 known = revised.get(value, np.zeros(0, np.int32))
-                revised[value] = np.append(known, np.array(won, np.int32))
-            places[name] = {value: found for value, found in revised.items() if len(found)}
+                revised[value] = np.insert(known, np.searchsorted(known, sorted(won)), sorted(won))
+            places[name] = revised
         other = AttributeIndex({name: values for name, values in places.items() if values})
         other._numbers = {
             name: found for name, found in self._numbers.items() if name not in gone and name not in come

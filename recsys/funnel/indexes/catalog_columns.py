@@ -8,6 +8,8 @@ import numpy.typing as npt
 
 from recsys.arrays import BoolArray, IntArray
 from recsys.catalog import category_path
+from recsys.versions.grown_mapping import GrownMapping
+from recsys.versions.spare_capacity import SpareCapacity
 
 
 @dataclass(frozen=True)
@@ -20,24 +22,30 @@ class CategoricalColumn:
     @classmethod
     def of(cls, texts: Sequence[str]) -> "CategoricalColumn":
         """The column of `texts`, one of each item."""
-        names = {text: code for code, text in enumerate(dict.fromkeys(("", *texts)))}
-        return cls(names, np.fromiter((names[text] for text in texts), np.int32, len(texts)))
+        names = {"": 0}
+        codes = np.fromiter((names.setdefault(text, len(names)) for text in texts), np.int32, len(texts))
+        return cls(GrownMapping.of(names), codes)
 
-    def with_texts(self, texts: Sequence[str], index: IntArray) -> "CategoricalColumn":
-        """The column of `texts`, which differ from before at `index` and behind the end only; codes stay."""
+    def with_texts(
+        self, texts: Sequence[str], index: IntArray, name: str, spare: SpareCapacity
+    ) -> "CategoricalColumn":
+        """The column of `texts`, which differ from before at `index` and behind the end only; codes stay.
+
+        Args:
+            name: of the column. spare: that of all columns of this and of what it becomes.
+        """
         wanted = [texts[place] for place in index.tolist()]
+        new = dict.fromkeys(text for text in wanted if text not in self.names)
         names = self.names
-        if any(text not in names for text in wanted):
-            grown = dict(names)
-            for text in wanted:
-                grown.setdefault(text, len(grown))
-            names = grown
+        if new:
+            more = {text: len(names) + place for place, text in enumerate(new)}
+            names = GrownMapping.of(names).with_items(more)
         found = np.array([names[text] for text in wanted], np.int32)
-        if len(texts) == len(self.codes) and (self.codes[index] == found).all():
+        differs = index >= len(self.codes)
+        differs[~differs] = self.codes[index[~differs]] != found[~differs]
+        if len(texts) == len(self.codes) and not differs.any():
             return self
-        codes = np.zeros(len(texts), np.int32)
-        codes[: len(self.codes)] = self.codes
-        codes[index] = found
+        codes = spare.with_rows(name, self.codes, len(texts), index[differs], found[differs])
         return CategoricalColumn(names, codes)
 
     def mask(self, wanted: Sequence[str]) -> BoolArray:
@@ -65,9 +73,11 @@ class PathColumn:
         paths = CategoricalColumn.of(texts)
         return cls(paths, _with_ancestors({}, paths.names, 0))
 
-    def with_texts(self, texts: Sequence[str], index: IntArray) -> "PathColumn":
+    def with_texts(
+        self, texts: Sequence[str], index: IntArray, name: str, spare: SpareCapacity
+    ) -> "PathColumn":
         """As `CategoricalColumn.with_texts`."""
-        paths = self.paths.with_texts(texts, index)
+        paths = self.paths.with_texts(texts, index, name, spare)
         if paths is self.paths:
             return self
         return PathColumn(paths, _with_ancestors(self.below, paths.names, len(self.paths.names)))

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -9,6 +10,7 @@ import numpy.typing as npt
 from recsys.arrays import DoubleArray, IntArray
 from recsys.retrieval.popularity import LivePopularity
 
+HEAD = 4096  # popular items that are looked at before all of them are
 Codes = npt.NDArray[np.int32]
 
 
@@ -41,19 +43,58 @@ class TrainedOrder:
         place[items] = np.arange(len(items))
         return cls(items, -scores[items], place)
 
-    def with_live(self, live: LivePopularity, size: int) -> IntArray:
-        """(size - 1,) as `sort_items` of `live.of(trained scores, size)`, for a pass over the array."""
+    def with_live(self, live: LivePopularity, size: int, count: int | None = None) -> IntArray:
+        """The first `count` of `sort_items` of `live.of(trained scores, size)`; all where it is None.
+
+        The first ones cost as much as they are and `live` has, all of them a pass over the array.
+        """
         known = live.index[live.index < len(self.place)]
-        new = np.setdiff1d(np.arange(len(self.place), size), live.index)  # without a score: the last ones
+        stop = len(self.items) if count is None else min(count + len(known), len(self.items))
         moved = self.place[known]
-        rest = np.concatenate([np.delete(self.items, moved), new])
-        negated = np.concatenate([np.delete(self.negated, moved) * live.worth, np.zeros(len(new))])
+        moved = moved[moved < stop]
+        rest, negated = np.delete(self.items[:stop], moved), np.delete(self.negated[:stop], moved)
+        negated *= live.worth
+        if stop == len(self.items):
+            new = np.setdiff1d(np.arange(len(self.place), size), live.index)  # without a score: the last ones
+            rest, negated = np.concatenate([rest, new]), np.concatenate([negated, np.zeros(len(new))])
         order = np.lexsort((live.index, -live.scores))
         items, scores = live.index[order], live.scores[order]
         first, last = (np.searchsorted(negated, -scores, side) for side in ("left", "right"))
         for tie in np.flatnonzero(first < last):  # few: equal ones stand by index
             first[tie] += np.searchsorted(rest[first[tie] : last[tie]], items[tie])
-        return np.insert(rest, first, items)
+        return np.insert(rest, first, items)[:count]
+
+
+@dataclass(frozen=True, eq=False)
+class ItemOrder:
+    """The items of a catalog from the most popular on; worked out as far as it is asked for.
+
+    Attributes:
+        trained: the order of training. live: what is popular now; None = what was then.
+        size: N + 1, with items that came later.
+    """
+
+    trained: TrainedOrder
+    live: LivePopularity | None
+    size: int
+
+    @cached_property
+    def head(self) -> IntArray:
+        """The first HEAD items."""
+        return self._first(HEAD)
+
+    @cached_property
+    def items(self) -> IntArray:
+        """(N,) all of them."""
+        return self._first(None)
+
+    def _first(self, count: int | None) -> IntArray:
+        if self.live is not None:
+            return self.trained.with_live(self.live, self.size, count)
+        if count is not None and count <= len(self.trained.items):
+            return self.trained.items[:count]
+        new = np.arange(len(self.trained.place), self.size)
+        return np.concatenate([self.trained.items, new])[:count]
 
 
 def category_members(codes: Codes) -> dict[int, IntArray]:
@@ -73,9 +114,12 @@ def move_members(
     """
     known = index[index < len(before)]
     moved = known[before[known] != after[known]]
-    come = np.concatenate([moved, index[index >= len(before)]])
+    come = np.sort(np.concatenate([moved, index[index >= len(before)]]))
     other, touched = dict(members), {*before[moved].tolist(), *after[come].tolist()}
     for code in touched:
-        stay = np.setdiff1d(other.get(code, np.zeros(0, np.int64)), moved, assume_unique=True)
-        other[code] = np.union1d(stay, come[after[come] == code])
+        stay = other.get(code, np.zeros(0, np.int64))
+        gone = moved[before[moved] == code]
+        stay = np.delete(stay, np.searchsorted(stay, gone)) if len(gone) else stay
+        new = come[after[come] == code]
+        other[code] = np.insert(stay, np.searchsorted(stay, new), new) if len(new) else stay
     return other, touched

@@ -83,12 +83,11 @@ def _rebuilt(items: ItemTable, folder: Path, reason: ArtifactMismatchError) -> L
 
 def _changed_texts(items: ItemTable, index: Sequence[int]) -> list[ItemText]:
     """What words say of the items at `index`."""
-    titles = items.words_of_titles
     return [
         item_text(
             place,
             items.vocabulary.ids[place],
-            titles[place],
+            items.title_words(place),
             category=items.categories[place],
             brand=items.brands[place],
             attributes=items.attributes[place],

@@ -9,7 +9,7 @@ _SHARPNESS = 4.0
 _ROWS_AT_ONCE = 256  # bounds the (rows, N) cosines
 
 
-def knn_residuals(content: Tensor, known: Tensor, residual: Tensor) -> Tensor:
+def knn_residuals(content: Tensor, known: Tensor, residual: Tensor, near: Tensor | None = None) -> Tensor:
     """(K, D) residuals for new items: the mean of those of the NEIGHBOURS most similar known items.
 
         e_new = sum over j of w_j e_j / sum of w_j,    w_j = max(cos(content_new, content_j), 0)^4
@@ -21,10 +21,15 @@ def knn_residuals(content: Tensor, known: Tensor, residual: Tensor) -> Tensor:
 
     Args:
         content: (K, D). known: (M, D) unit rows of the known items. residual: (M, D) theirs.
+        near: (K, C) known items, the most similar to each among them; None = look at all.
     """
     parts = [residual.new_zeros(0, residual.shape[1])]
-    for part in torch.split(nn.functional.normalize(content, dim=-1), _ROWS_AT_ONCE):
-        cosines, nearest = (part @ known.T).topk(min(NEIGHBOURS, len(known)))  # (k, NEIGHBOURS)
+    unit = nn.functional.normalize(content, dim=-1)
+    some = [None] * -(-len(unit) // _ROWS_AT_ONCE) if near is None else torch.split(near, _ROWS_AT_ONCE)
+    for part, rows in zip(torch.split(unit, _ROWS_AT_ONCE), some, strict=True):
+        found = part @ known.T if rows is None else torch.einsum("kd,kcd->kc", part, known[rows])
+        cosines, nearest = found.topk(min(NEIGHBOURS, found.shape[1]))  # (k, NEIGHBOURS)
+        nearest = nearest if rows is None else rows.gather(1, nearest)
         weights = cosines.clamp(min=0) ** _SHARPNESS
         weights = weights / weights.sum(-1, keepdim=True).clamp(min=1e-9)
         parts.append((residual[nearest] * weights.unsqueeze(-1)).sum(1))

@@ -7,7 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from recsys import columns
 from recsys.arrays import FloatArray
+from recsys.models.retriever.attributes import Attributes
 from recsys.models.retriever.text_projection import TextProjection
 
 if TYPE_CHECKING:
@@ -47,3 +49,11 @@ class ReadyProjection(nn.Module):
         parts = torch.split(vectors, [width for width, _ in self.sizes], dim=-1)
         projected = [part(block) for part, block in zip(self.parts, parts, strict=True)]
         return torch.cat(projected, dim=-1)
+
+
+def ready_rows(rows: Sequence[Attributes], layout: "VectorLayout") -> FloatArray | None:
+    """(n, V) the ready vectors that attribute rows carry along, zeros where a row has none."""
+    if not layout:
+        return None
+    nothing = np.zeros(sum(width for _, width in layout), np.float32)
+    return np.stack([nothing, *(row.get(columns.VECTORS, nothing) for row in rows)])[1:]

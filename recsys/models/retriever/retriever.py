@@ -1,6 +1,6 @@
 """y = f(P_u, P_m): two towers whose dot product ranks the whole catalog."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from recsys import columns
 from recsys.arrays import FloatArray, IntArray
 from recsys.dataset.interactions import Histories
 from recsys.documents import JsonObject
@@ -19,7 +18,7 @@ from recsys.models.retriever.attributes import Attributes, AttributeVocabulary
 from recsys.models.retriever.cold_start import knn_residuals, shrink_residuals
 from recsys.models.retriever.item_tower import ItemTower
 from recsys.models.retriever.micro_batches import MicroBatcher
-from recsys.models.retriever.ready_vectors import ReadyProjection
+from recsys.models.retriever.ready_vectors import ReadyProjection, ready_rows
 from recsys.models.retriever.text_projection import TextProjection
 from recsys.models.retriever.user_tower import Places, TimeEncoder, UserTower
 from recsys.models.retriever.user_vector import UserVectorForward
@@ -215,12 +214,19 @@ class Retriever(nn.Module):
         return out
 
     def content_vectors(
-        self, index: IntArray, text_vectors: FloatArray, attributes: Sequence[Attributes]
+        self,
+        index: IntArray,
+        text_vectors: FloatArray,
+        attributes: Sequence[Attributes],
+        near: Callable[[FloatArray], IntArray] | None = None,
     ) -> FloatArray:
         """(K, D) float32 unit rows of items whose content is another now: text (K, E) and attributes.
 
         An item that training knew keeps its residual e_m; one with an index above N gets that of its
         neighbours, see `recsys.models.retriever.cold_start`.
+
+        Args:
+            near: finds items (K, C), among them the most similar, by contents (K, D); None = look at all.
         """
         new = torch.from_numpy(index > self.shape.items).to(self.device)
         known = torch.from_numpy(np.where(index > self.shape.items, 0, index)).to(self.device)
@@ -228,7 +234,9 @@ class Retriever(nn.Module):
             text, content = self._content(text_vectors, attributes)
             residual = self.item_tower.residual[known]
             if bool(new.any()):
-                residual[new] = knn_residuals(content[new], self._known_contents(), self.item_tower.residual)
+                rows = None if near is None else torch.from_numpy(near(content[new].cpu().numpy()))
+                contents, learned = self._known_contents(), self.item_tower.residual
+                residual[new] = knn_residuals(content[new], contents, learned, rows)
             vectors = self.item_tower.flag_missing_text(content + residual, text)
             out: FloatArray = nn.functional.normalize(vectors, dim=-1).float().cpu().numpy()
         return out
@@ -245,12 +253,31 @@ class Retriever(nn.Module):
             counts = torch.from_numpy(events).to(self.device)
             tower.residual.copy_(shrink_residuals(content, tower.residual, counts))
 
-    def text_cosines(self, text_vectors: FloatArray) -> FloatArray:
-        """(K, N + 1) float32 cosines of projected texts (K, E) with those of the items of training."""
+    def text_cosines(self, text_vectors: FloatArray, items: IntArray | None = None) -> FloatArray:
+        """(K, N + 1) float32 cosines of projected texts (K, E) with those of the items of training.
+
+        Or (K, C), with those of `items` (K, C) alone.
+        """
         with _inference(self):
-            text = self.text_projection(torch.from_numpy(text_vectors).to(self.device))
-            out: FloatArray = (text @ self.item_tower.text.T).float().cpu().numpy()
+            text, known = self._project(text_vectors), self.item_tower.text
+            cosines = text @ known.T if items is None else torch.einsum("kt,kct->kc", text, known[items])
+            out: FloatArray = cosines.float().cpu().numpy()
         return out
+
+    def project_texts(self, text_vectors: FloatArray) -> FloatArray:
+        """(K, T) float32 unit rows, what is compared of texts (K, E)."""
+        with _inference(self):
+            out: FloatArray = self._project(text_vectors).float().cpu().numpy()
+        return out
+
+    def known_items(self) -> tuple[FloatArray, FloatArray]:
+        """(N + 1, T) texts and (N + 1, D) contents of the items of training, unit rows; row 0 zero."""
+        with _inference(self):
+            return self.item_tower.text.cpu().numpy(), self._known_contents().cpu().numpy()
+
+    def _project(self, text_vectors: FloatArray) -> Tensor:
+        projected: Tensor = self.text_projection(torch.from_numpy(text_vectors).to(self.device))
+        return projected
 
     def train(self, mode: bool = True) -> "Retriever":
         """As every module; what was computed from the weights is forgotten when they may change."""
@@ -276,8 +303,8 @@ class Retriever(nn.Module):
         """D_m (K, T) and the content's vectors (K, D)."""
         bags, values = self.attributes.encode(attributes)
         tokens = torch.from_numpy(bags).to(self.device)
-        numbers = self.numbers(values, _ready_vectors(attributes, self.vector_layout))
-        text = self.text_projection(torch.from_numpy(text_vectors).to(self.device))
+        numbers = self.numbers(values, ready_rows(attributes, self.vector_layout))
+        text = self._project(text_vectors)
         return text, self.item_tower.content(text, tokens, numbers)
 
     def _known_contents(self) -> Tensor:
@@ -307,20 +334,14 @@ class Retriever(nn.Module):
             vectors = tuple((name, width, kept) for name, width, kept in sizes.get("vectors", ()))
             shape = RetrieverShape(**(sizes | {"vectors": vectors}))
             retriever = cls(shape, AttributeVocabulary.rebuild(description["attributes"]))
-            retriever.load_state_dict(dict(tensors))
+            own = retriever.state_dict()  # whose types they get, in the memory that they have
+            state = {name: each.to(own.get(name, each)) for name, each in tensors.items()}
+            retriever.load_state_dict(state, assign=True)
         except (KeyError, TypeError, RuntimeError) as error:
             raise ArtifactMismatchError(
                 f"The retriever's tensors do not fit its description: {error}. Train the bundle again."
             ) from error
         return retriever.eval()
-
-
-def _ready_vectors(rows: Sequence[Attributes], layout: "VectorLayout") -> FloatArray | None:
-    """(n, V) the ready vectors that attribute rows carry along, zeros where a row has none."""
-    if not layout:
-        return None
-    nothing = np.zeros(sum(width for _, width in layout), np.float32)
-    return np.stack([nothing, *(row.get(columns.VECTORS, nothing) for row in rows)])[1:]
 
 
 @contextmanager

@@ -39,6 +39,19 @@ class GroupHits:
     score: FloatArray
 
 
+@dataclass(frozen=True)
+class TitleLengths:
+    """How many words the titles of an index have in all, and at most, or fewer."""
+
+    total: int
+    longest: int
+
+    @classmethod
+    def of(cls, title_terms: npt.NDArray[np.int32]) -> "TitleLengths":
+        """Of the words of each title."""
+        return cls(int(title_terms.sum()), int(title_terms.max(initial=0)))
+
+
 class LexicalIndex:
     """An immutable view of one state of the index; safe for many threads.
 
@@ -57,6 +70,7 @@ class LexicalIndex:
         cache: PostingCache | None = None,
         items: IntArray | None = None,
         title_terms: npt.NDArray[np.int32] | None = None,
+        lengths: "TitleLengths | None" = None,
         scoring: Scoring | None = None,
     ) -> None:
         """Use `open_index`, or a writer's `apply`."""
@@ -73,7 +87,9 @@ class LexicalIndex:
         self._groups: RecentlyUsed[tuple[tuple[Alternative, ...], bool], GroupHits] = RecentlyUsed(
             _REMEMBERED_BYTES, lambda hits: hits.index.nbytes + hits.score.nbytes + 1000
         )
-        self._norms = self._scoring.length_factors(self.title_terms, self.items)
+        self.lengths = TitleLengths.of(self.title_terms[self.items]) if lengths is None else lengths
+        mean = self.lengths.total / max(len(self.items), 1)
+        self._length_factors = self._scoring.length_factors(self.lengths.longest, mean)
 
     def __len__(self) -> int:
         return len(self.items)
@@ -195,7 +211,8 @@ class LexicalIndex:
             # What stands in for the word never counts more than the word itself.
             first_rarity = rarity if first_rarity is None else first_rarity
             weight = alternative.weight * min(rarity, first_rarity)
-            parts.extend((found, weight * boost * self._norms[found]) for found, boost in fields)
+            for found, boost in fields:
+                parts.append((found, weight * boost * self._length_factors[self.title_terms[found]]))
         return _best_of(parts)
 
     def _items_with(

@@ -5,9 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
-from recsys.arrays import FloatArray, IntArray
+from recsys.arrays import FloatArray
 from recsys.retrieval.lexical.schema import BOOSTS
 
 
@@ -30,8 +29,7 @@ class Scoring:
         """The inverse document frequency of what `having` of `items` items have."""
         return math.log(1 + (items - having + 0.5) / (having + 0.5))
 
-    def length_factors(self, title_terms: npt.NDArray[np.int32], items: IntArray) -> FloatArray:
-        """(N + 1,) what a match counts by the length of the title, about 1 for one of mean length."""
-        mean = max(float(title_terms[items].mean()), 1.0) if len(items) else 1.0
-        shape = 1 - self.b + self.b * title_terms / mean
+    def length_factors(self, longest: int, mean: float) -> FloatArray:
+        """(longest + 1,) what a match counts by the words of the title, about 1 for one of `mean` length."""
+        shape = 1 - self.b + self.b * np.arange(longest + 1, dtype=np.int32) / max(mean, 1.0)
         return ((self.k1 + 1) / (1 + self.k1 * shape)).astype(np.float32)

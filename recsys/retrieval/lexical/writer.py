@@ -8,13 +8,15 @@ from typing import Any
 import numpy as np
 
 from recsys.analysis.analyzer import Analyzer
+from recsys.arrays import IntArray
 from recsys.errors import ArtifactError
 from recsys.retrieval.lexical.build import opened_index
-from recsys.retrieval.lexical.index import LexicalIndex
+from recsys.retrieval.lexical.index import LexicalIndex, TitleLengths
 from recsys.retrieval.lexical.item_text import ItemText
 from recsys.retrieval.lexical.postings import Change, PostingCache, Postings, replaced
 from recsys.retrieval.lexical.schema import INDEX, FieldTerms, document, field_terms
 from recsys.retrieval.lexical.scoring import Scoring
+from recsys.versions.spare_capacity import SpareCapacity
 
 _HEAP_BYTES = 32 << 20
 
@@ -33,6 +35,7 @@ class LexicalWriter:
         self._scoring = scoring
         self._analyzer = Analyzer()
         self._cache = PostingCache()
+        self._spare = SpareCapacity()
         self._index = opened_index(folder)
         try:
             # Never as a context: that commits after an error.
@@ -107,20 +110,35 @@ class LexicalWriter:
 
     def _next_view(self, gone: Postings, added: Mapping[int, Sequence[FieldTerms]]) -> LexicalIndex:
         before, version = self._view, self._view.version + 1
-        lengths = np.zeros(max(len(before.title_terms), max(added, default=0) + 1), np.int32)
-        lengths[: len(before.title_terms)] = before.title_terms
-        for index, fields in added.items():
-            lengths[index] = len(fields[0].first)
+        index = np.array(sorted(added), np.int64)
+        words = np.array([len(added[place][0].first) for place in index.tolist()], np.int32)
+        size = max(len(before.title_terms), int(index.max(initial=-1)) + 1)
+        there = gone[np.isin(gone, before.items)]
+        lengths = TitleLengths(
+            before.lengths.total - int(before.title_terms[there].sum()) + int(words.sum()),
+            max(before.lengths.longest, int(words.max(initial=0))),
+        )
         self._cache.note_change(version, Change(gone, _inverted(added)))
         return LexicalIndex(
             self._index.schema,
             self._index.searcher(),
             version=version,
             cache=self._cache,
-            items=replaced(before.items, gone, np.array(sorted(added), np.int64)),
-            title_terms=lengths,
+            items=self._items(there, index),
+            title_terms=self._spare.with_rows("title terms", before.title_terms, size, index, words),
+            lengths=lengths,
             scoring=self._scoring,
         )
+
+    def _items(self, gone: Postings, added: IntArray) -> IntArray:
+        """The items of the view without those that are `gone`, with those that were `added`."""
+        items = self._view.items
+        if np.array_equal(gone, added):
+            return items
+        if len(gone) or (len(items) and added[0] < items[-1]):
+            return replaced(items, gone, added)
+        size = len(items) + len(added)
+        return self._spare.with_rows("items", items, size, np.arange(len(items), size), added)
 
 
 def _inverted(added: Mapping[int, Sequence[FieldTerms]]) -> Mapping[tuple[str, str], Postings]:

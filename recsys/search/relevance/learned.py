@@ -1,7 +1,8 @@
 """The learned order in a search: features of query and items, and the ranker's score with its parts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -44,12 +45,11 @@ class RelevanceReader:
         """As of `items`, which differ from before in the rows `changed` and behind the end only."""
         places = changed.tolist()
 
-        def moved(rows: TermRows, texts: Sequence[str]) -> TermRows:
-            return rows.with_rows({place: texts[place] for place in places}, self.analyzer)
+        def moved(rows: TermRows, text: Callable[[int], str]) -> TermRows:
+            return rows.with_rows({place: text(place) for place in places}, self.analyzer)
 
-        texts = field_texts(items)
-        fields = {name: moved(rows, texts[name]) for name, rows in self.fields.items()}
-        return replace(self, titles=moved(self.titles, items.words_of_titles), fields=fields)
+        fields = {name: moved(rows, partial(_FIELDS[name], items)) for name, rows in self.fields.items()}
+        return replace(self, titles=moved(self.titles, items.title_words), fields=fields)
 
     def features(
         self,
@@ -97,12 +97,14 @@ class LearnedOrder:
 
 def field_texts(items: ItemTable) -> dict[str, Sequence[str]]:
     """Name of FIELD_FEATURES -> (N + 1,) what each item says there."""
-    attributes = [" ".join(attribute_words(text)[0]) for text in items.attributes]
-    return {
-        "category_coverage": items.categories,
-        "brand_coverage": items.brands,
-        "attribute_coverage": attributes,
-    }
+    return {name: [text(items, place) for place in range(len(items))] for name, text in _FIELDS.items()}
+
+
+_FIELDS: Mapping[str, Callable[[ItemTable, int], str]] = {
+    "category_coverage": lambda items, place: items.categories[place],
+    "brand_coverage": lambda items, place: items.brands[place],
+    "attribute_coverage": lambda items, place: " ".join(attribute_words(items.attributes[place])[0]),
+}
 
 
 def rank_learned(head: Scored, ranker: SearchRanker, features: FloatArray) -> Scored:

@@ -145,6 +145,10 @@ def load_bundle(
     missing = [name for name in ARRAY_NAMES if name not in arrays]
     if missing:
         raise ArtifactMismatchError(f"{path / ARRAYS} lacks {', '.join(missing)}. Run `recsys train`.")
+
+    def tensors(name: str) -> dict[str, "Tensor"]:
+        return read_tensors(path / name, manifest.files.get(name))
+
     ranks = description["ranker"] is not None
     clicks = description.get("click_model")  # bundles of earlier versions lack it
     bundle = Bundle(
@@ -154,12 +158,10 @@ def load_bundle(
             vectors=arrays.get(READY_VECTORS),
             vector_layout=parse_layout(description.get("vector_layout", "")),
         ),
-        retriever=(retriever or Retriever).rebuild(description["retriever"], read_tensors(path / RETRIEVER)),
-        fusion=(fusion or Fusion).rebuild(description["fusion"], read_tensors(path / FUSION)),
-        ranker=(ranker or Ranker).rebuild(description["ranker"], read_tensors(path / RANKER))
-        if ranks
-        else None,
-        click_model=ShopClickModel.rebuild(clicks, read_tensors(path / CLICK_MODEL)) if clicks else None,
+        retriever=(retriever or Retriever).rebuild(description["retriever"], tensors(RETRIEVER)),
+        fusion=(fusion or Fusion).rebuild(description["fusion"], tensors(FUSION)),
+        ranker=(ranker or Ranker).rebuild(description["ranker"], tensors(RANKER)) if ranks else None,
+        click_model=ShopClickModel.rebuild(clicks, tensors(CLICK_MODEL)) if clicks else None,
         text_vectors=arrays["text_vectors"],
         signal_tables=SignalTables.from_arrays(arrays),
     )

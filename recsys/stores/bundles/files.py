@@ -4,19 +4,19 @@ import hashlib
 import json
 import math
 import mmap
-import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from recsys.arrays import Column, combined
 from recsys.columns import (
     ATTRIBUTES,
     AVAILABLE,
@@ -32,6 +32,7 @@ from recsys.columns import (
 from recsys.dataset.interactions import Vocabulary
 from recsys.dataset.item_table import ItemTable
 from recsys.errors import ArtifactMismatchError
+from recsys.versions.text_rows import TextRows
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -97,12 +98,15 @@ def _view(content: mmap.mmap | bytearray, entry: Mapping[str, Any], start: int) 
 
 def _private_copy(path: Path) -> tuple[mmap.mmap | bytearray, str]:
     """The content of a file, which nobody else can write to, and its SHA-256."""
+    digest = hashlib.sha256()
     with path.open("rb") as source:
         try:
             with tempfile.TemporaryFile(dir=path.parent) as copy:  # it never has a name
-                shutil.copyfileobj(source, copy, _COPY_BYTES)
+                while part := source.read(_COPY_BYTES):  # hashed here, so that no page of it is mapped yet
+                    digest.update(part)
+                    copy.write(part)
                 copy.flush()
-                content: mmap.mmap | bytearray = mmap.mmap(copy.fileno(), 0, access=mmap.ACCESS_COPY)
+                return mmap.mmap(copy.fileno(), 0, access=mmap.ACCESS_COPY), digest.hexdigest()
         except OSError:  # the folder is read-only, or the disk is full
             source.seek(0)
             content = bytearray(source.read())
@@ -129,15 +133,11 @@ def _write_errors(path: Path) -> Iterator[None]:
         raise OSError(f"{path.name}: {error}") from error
 
 
-def read_tensors(path: Path) -> dict[str, "Tensor"]:
-    """A network's state, on the CPU."""
-    from safetensors import SafetensorError
-    from safetensors.torch import load
+def read_tensors(path: Path, digest: str | None = None) -> dict[str, "Tensor"]:
+    """A network's state, on the CPU; of the memory of `read_arrays`."""
+    import torch
 
-    try:
-        return load(path.read_bytes())  # not mapped, see `read_arrays`
-    except (OSError, SafetensorError) as error:
-        raise ArtifactMismatchError(f"{path} cannot be read: {error}. Run `recsys train`.") from error
+    return {name: torch.from_numpy(array) for name, array in read_arrays(path, digest).items()}
 
 
 def write_items(items: ItemTable, path: Path) -> None:
@@ -165,10 +165,7 @@ def read_items(path: Path) -> ItemTable:
     """The catalog that `write_items` wrote, also before it knew of products, paths and first instants."""
     try:
         table = pq.read_table(path)
-        texts = {
-            name: cast(tuple[str, ...], tuple(table[name].to_pylist()))
-            for name in (ITEM_ID, TITLE, CATEGORY, BRAND, ATTRIBUTES)
-        }
+        texts = {name: _texts(table[name]) for name in (ITEM_ID, TITLE, CATEGORY, BRAND, ATTRIBUTES)}
         items = ItemTable(
             vocabulary=Vocabulary(texts[ITEM_ID]),
             titles=texts[TITLE],
@@ -184,12 +181,21 @@ def read_items(path: Path) -> ItemTable:
             return items
         return replace(
             items,
-            products=tuple(table[PRODUCT_ID].to_pylist()),
-            category_paths=tuple(table[CATEGORY_PATH].to_pylist()),
+            products=_texts(table[PRODUCT_ID]),
+            category_paths=_texts(table[CATEGORY_PATH]),
             first_at=table[FIRST_AT].to_numpy().copy(),
         )
     except (OSError, pa.ArrowInvalid, KeyError) as error:
         raise ArtifactMismatchError(f"{path} cannot be read: {error}. Run `recsys train`.") from error
+
+
+def _texts(column: Column) -> TextRows:
+    """The texts of a column; equal ones are one object, where there are many."""
+    coded = combined(column).dictionary_encode()
+    if 2 * len(coded.dictionary) > len(coded):
+        return TextRows.of(column.to_pylist())
+    names = coded.dictionary.to_pylist()
+    return TextRows.of(map(names.__getitem__, coded.indices.to_pylist()))
 
 
 def file_sha256(path: Path) -> str:

@@ -68,10 +68,19 @@ def promote(settings: Settings, bundle: Bundle) -> None:
 
 
 def random_bundle(
-    items: int, settings: Settings, now: datetime, bundle_id: str, rng: np.random.Generator
+    items: int,
+    settings: Settings,
+    now: datetime,
+    bundle_id: str,
+    rng: np.random.Generator,
+    applied: bool = True,
 ) -> Bundle:
-    """An untrained bundle of the real networks: it costs what a trained one costs."""
-    table = _item_table(items, rng)
+    """An untrained bundle of the real networks: it costs what a trained one costs.
+
+    Args:
+        applied: whether there is a feature repository whose schema it is bound to.
+    """
+    table, service = _item_table(items, rng), columns.RANKING_SERVICE
     text = _unit(rng.normal(size=(items + 1, TEXT_WIDTH)))
     retriever = build_retriever(settings.retriever, table, text, None, clock=True).eval()
     ranker = Ranker(RankerShape(hidden=settings.ranker.hidden)).eval()
@@ -82,7 +91,7 @@ def random_bundle(
         dataset="random",
         protocol="all",
         repeats=True,
-        services={columns.RANKING_SERVICE: OfflineFeatures(settings).schema_hash(columns.RANKING_SERVICE)},
+        services={service: OfflineFeatures(settings).schema_hash(service)} if applied else {},
         data_start=now,
         data_end=now,
         users=0,
@@ -108,7 +117,7 @@ def _random_tables(item_vectors: FloatArray, rng: np.random.Generator) -> Signal
     return SignalTables(
         co_occurrence=_random_neighbours(items, rng),
         item_cosine=_random_neighbours(items, rng),
-        text=_random_neighbours(items, rng),
+        text=_random_neighbours(items, rng, least=0.5),  # as those of texts that are alike
         words=_random_neighbours(items, rng),
         item_vectors=item_vectors,
         item_events=np.append(0, rng.pareto(1.0, items)).astype(np.float32),
@@ -117,10 +126,10 @@ def _random_tables(item_vectors: FloatArray, rng: np.random.Generator) -> Signal
     )
 
 
-def _random_neighbours(items: int, rng: np.random.Generator) -> Neighbours:
-    index = rng.integers(1, items + 1, (items + 1, NEIGHBOURS))
+def _random_neighbours(items: int, rng: np.random.Generator, least: float = 0.0) -> Neighbours:
+    index = rng.integers(1, items + 1, (items + 1, NEIGHBOURS), np.int32)
     index[0] = 0
-    scores = -np.sort(-rng.random((items + 1, NEIGHBOURS)), axis=1)
+    scores = least + (1 - least) * -np.sort(-rng.random((items + 1, NEIGHBOURS)), axis=1)
     return Neighbours(index, scores.astype(np.float32))
 
 

@@ -26,8 +26,11 @@ def test_live_scores_give_the_order_that_a_sort_of_all_gives(
     scores, size = np.array([9.0, *trained]), len(trained) + 1 + new
     known = {item: score for item, score in live.items() if item < size}
     found = LivePopularity(worth, np.array(list(known), np.int64), np.array(list(known.values()), float))
-    order = TrainedOrder.of(scores).with_live(found, size)
-    assert order.tolist() == sort_items(found.of(scores, size)).tolist()
+    trained = TrainedOrder.of(scores)
+    wanted = sort_items(found.of(scores, size)).tolist()
+    assert trained.with_live(found, size).tolist() == wanted
+    for count in range(size + 1):
+        assert trained.with_live(found, size, count).tolist() == wanted[:count]
 
 
 @settings(deadline=None)

@@ -15,6 +15,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.numpy import load_file as load_numpy
+from safetensors.numpy import save_file as save_numpy
 from safetensors.torch import load_file, save_file
 
 from recsys.columns import RANKING_FEATURES
@@ -261,6 +263,22 @@ def test_a_bundle_of_an_earlier_version_answers_as_before(tmp_path: Path) -> Non
         ours, theirs = (each.ranker.probability(features, kind) for each in (today, old) if each.ranker)
         assert ours.tobytes() == theirs.tobytes()
     assert [old.order_of(kind) for kind in REQUEST_KINDS] == [RANKER, RANKER, RECENT_POPULARITY, COSINES]
+
+
+def test_neighbours_of_8_bytes_as_earlier_bundles_hold_them_are_read_as_4(tmp_path: Path) -> None:
+    bundle = tiny_bundle()
+    path = save_bundle(bundle, tmp_path)
+    arrays = load_numpy(path / "arrays.safetensors")
+    assert {arrays[name].dtype for name in arrays if name.endswith("neighbours")} == {np.dtype(np.int32)}
+    wide = {name: rows.astype(np.int64) if rows.dtype == np.int32 else rows for name, rows in arrays.items()}
+    save_numpy(wide, path / "arrays.safetensors")
+    manifest = json.loads((path / "manifest.json").read_text())
+    manifest["files"]["arrays.safetensors"] = file_sha256(path / "arrays.safetensors")
+    (path / "manifest.json").write_text(json.dumps(manifest))
+    loaded = load_bundle(path)
+    for name, rows in loaded.arrays().items():
+        assert rows.dtype == bundle.arrays()[name].dtype
+        np.testing.assert_array_equal(rows, bundle.arrays()[name])
 
 
 def test_a_bundle_without_a_ranker_has_none_after_reload(rng: np.random.Generator, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recsys.models.spare_capacity import MOST_CHANGED, SpareCapacity
+from recsys.versions.spare_capacity import MOST_CHANGED, SpareCapacity
 
 WIDTH = 3
 steps = st.lists(
