@@ -47,8 +47,9 @@ class TextSettings(Section):
     query_prefix: str | None = Field(
         None, description="put before each query; left out: what fits the encoder"
     )
-    precision: Literal["auto", "float32", "bfloat16"] = Field(
-        "auto", description="`auto` is bfloat16 on CUDA and on processors with AMX, else float32"
+    precision: Literal["auto", "float32", "bfloat16", "int8"] = Field(
+        "auto",
+        description="`auto` is bfloat16 on CUDA and with AMX, else int8 where a shop's texts allow it",
     )
 
 

@@ -14,6 +14,15 @@ NO_CLOCK = "the data has an order but no clock, so no feature is known at an ins
 _HELD_OUT = ("test_days", "validation_days", "test_from")
 
 
+def vectors_of(encoder: str, precision: str | None) -> str:
+    """What tells text vectors apart: the encoder as the settings name it, and int8 from all other precisions.
+
+    >>> vectors_of("minilm", "float32"), vectors_of("minilm", "int8")
+    ('minilm', 'minilm int8')
+    """
+    return f"{encoder} int8" if precision == "int8" else encoder
+
+
 class Manifest(BaseModel):
     """What a bundle is, in words and numbers; written as manifest.json.
 
@@ -23,6 +32,8 @@ class Manifest(BaseModel):
         data_start: first event used. data_end: last event used.
         repeats: whether items that a user already had may be recommended again by default.
         settings: the sections of the configuration that the models were built with.
+        text_precision: of the items' text vectors: `float32`, `bfloat16` or `int8`; unknown of bundles of
+            earlier versions, which had no int8.
         parent: the bundle that training went on from, None where it began anew.
         trained_until: last event that the retriever learned from.
         orders: kind of request -> what its candidates are ordered by and why; empty in bundles of earlier
@@ -61,7 +72,13 @@ class Manifest(BaseModel):
     no_ranker: str | None = None
     no_click_model: str | None = None
     search_only: bool = False
+    text_precision: str | None = None
     files: dict[str, str] = {}
+
+    @property
+    def text_vectors_of(self) -> str:
+        """What text vectors must be of to lie beside the bundle's, see `vectors_of`."""
+        return vectors_of(self.encoder, self.text_precision)
 
     def held_out(self, settings: EvaluationSettings) -> EvaluationSettings:
         """`settings` with what the bundle's training held back: from other days it might have learned."""

@@ -87,7 +87,7 @@ class Texts(Protocol):
 
     @property
     def encoder(self) -> str:
-        """As the settings name it."""
+        """As a bundle's manifest names what its text vectors are of."""
         ...
 
     def vectors(self, texts: Sequence[str]) -> FloatArray:

@@ -47,6 +47,7 @@ class TrainingJob:
         refit: whether network, neighbours and counts are fitted again through the validation period.
         with_ranker: whether there is to be a second stage, if the data has enough for one.
         processes: those that share the retriever's steps.
+        text_precision: of the text vectors.
     """
 
     shop: Shop
@@ -63,3 +64,4 @@ class TrainingJob:
     refit: bool = True
     with_ranker: bool = True
     processes: ProcessGroup = SINGLE_PROCESS
+    text_precision: str = "float32"

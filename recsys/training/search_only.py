@@ -51,6 +51,7 @@ class SearchOnlyJob:
         info: of the imported shop.
         actions: what users did, for popularity; their item vocabulary is the catalog's. May be empty.
         catalog_at: microseconds, the catalog is that of this instant.
+        text_precision: of the text vectors.
     """
 
     info: DatasetInfo
@@ -59,6 +60,7 @@ class SearchOnlyJob:
     settings: Settings
     catalog_at: int
     progress: Progress = silent
+    text_precision: str = "float32"
 
 
 def build_search_bundle(
@@ -130,6 +132,7 @@ def _manifest(job: SearchOnlyJob, bundle_id: str, now: datetime, git_revision: s
         users=len(np.unique(job.actions.user_index)),
         items=len(job.actions.items) - 1,
         encoder=job.settings.text.encoder,
+        text_precision=job.text_precision,
         settings=job.settings.model_dump(mode="json", include=SECTIONS),
         metrics={},
         git_revision=git_revision,

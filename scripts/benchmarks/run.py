@@ -35,6 +35,7 @@ MODULES = {
     "index-lexical": "search.lexical_bench",
     "index-update": "search.lexical_bench",
     "encode-query": "search.encode_query_bench",
+    "encode-text": "search.encode_text_bench",
     "stream-worker": "stream.worker_bench",
     "stream-scale": "stream.scale_bench",
     "freshness": "stream.freshness_bench",

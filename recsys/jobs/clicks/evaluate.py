@@ -30,9 +30,9 @@ from recsys.models.bundle import Bundle
 from recsys.models.ctr.impressions import Impressions
 from recsys.models.ctr.model import CtrModel, is_new_item
 from recsys.models.encoders.query_encoder import QueryEncoder, TorchQueries
-from recsys.models.encoders.text_encoder import load_encoder
 from recsys.progress import Progress
 from recsys.stores.bundles.bundles import load_manifest
+from recsys.stores.encoders.shop_encoder import open_shop_encoder
 from recsys.stores.features.offline import OfflineFeatures
 from recsys.stores.registry.records import BundleRecord
 from recsys.stores.registry.registry import Registry
@@ -162,7 +162,7 @@ def shop_rows(
     model = bundle.click_model
     assert model is not None
     shape = model.model.shape
-    encode = QueryEncoder(TorchQueries(load_encoder(settings.text))).encode if shape.query else None
+    encode = QueryEncoder(TorchQueries(open_shop_encoder(settings))).encode if shape.query else None
     return click_impressions(labels, features, bundle, model.codes, shape.history, encode, progress)
 
 

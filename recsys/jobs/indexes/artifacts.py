@@ -19,7 +19,7 @@ from recsys.dataset.item_table import ItemTable
 from recsys.jobs.indexes.thresholds import JudgedMatches, fit_threshold
 from recsys.models.bundle import Bundle
 from recsys.models.encoders.query_encoder import QueryEncoder, TorchQueries
-from recsys.models.encoders.text_encoder import TextEncoder, load_encoder
+from recsys.models.encoders.text_encoder import TextEncoder
 from recsys.progress import Progress
 from recsys.retrieval.lexical.build import build_index, copy_index
 from recsys.retrieval.lexical.index import open_index
@@ -42,6 +42,7 @@ from recsys.stores.encoders.query_encoder_files import (
     query_encoder_extras,
     write_query_encoder,
 )
+from recsys.stores.encoders.shop_encoder import open_shop_encoder
 from recsys.stores.lake.dataset_files import load_info
 from recsys.stores.lake.searches import read_query_log
 from recsys.stores.served.answer_files import read_corrected_searches
@@ -72,7 +73,7 @@ def search_extras(
         encoder = None
         if bundle.text_vectors.any():
             with progress("query encoder", None):
-                encoder = load_encoder(settings.text)
+                encoder = open_shop_encoder(settings)
                 write_query_encoder(encoder, draft, [title for title in items.titles if title][:_PROBES])
         with progress("learn words", None):
             asked = read_query_log(settings.paths, read_corrected_searches(settings.paths.served))

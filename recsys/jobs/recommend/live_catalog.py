@@ -67,7 +67,7 @@ class LiveCatalog:
         """`storefront` with all that has changed since what it knows; itself if that cannot be read."""
         try:
             while True:
-                encoder = storefront.bundle.manifest.encoder
+                encoder = storefront.bundle.manifest.text_vectors_of
                 found = self._changes(storefront.version, encoder)
                 if found.version == storefront.version:
                     self._away = False

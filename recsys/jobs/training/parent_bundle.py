@@ -7,7 +7,9 @@ from recsys.dataset.split import TIME_SPLIT, Split, known_before_test
 from recsys.errors import ArtifactMismatchError, ArtifactNotFoundError, DataError
 from recsys.jobs.promotion.bundle_check import load_fitting
 from recsys.models.bundle import Bundle
+from recsys.models.manifest import vectors_of
 from recsys.stores.bundles.bundles import load_manifest
+from recsys.stores.encoders.shop_encoder import shop_precision
 from recsys.stores.features.offline import OfflineFeatures
 from recsys.stores.registry.records import BundleRecord
 from recsys.training.retriever.warm_start import nothing_new_message, trained_until
@@ -49,7 +51,11 @@ def open_parent(
     manifest = load_manifest(production.path)
     for what, made_with, today in (
         ("data set", manifest.dataset, shop.info.name),
-        ("text encoder", manifest.encoder, settings.text.encoder),
+        (
+            "text encoder",
+            manifest.text_vectors_of,
+            vectors_of(settings.text.encoder, shop_precision(settings)),
+        ),
     ):
         if made_with != today:
             raise ArtifactMismatchError(

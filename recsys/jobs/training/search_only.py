@@ -8,6 +8,7 @@ from recsys.jobs.training.registration import git_revision, save_and_register
 from recsys.models.manifest import Manifest
 from recsys.progress import Progress
 from recsys.stores.bundles.bundles import new_bundle_id
+from recsys.stores.encoders.shop_encoder import shop_precision
 from recsys.stores.features.build import build_features
 from recsys.stores.features.offline import OfflineFeatures
 from recsys.stores.lake.shop import newest_item_at, open_actions
@@ -37,7 +38,7 @@ def train_search_only(
     with progress("feast apply", None):
         features.apply()
     catalog_at = max(to_micros(now), newest_item_at(settings.paths)) + 1
-    job = SearchOnlyJob(info, actions, features, settings, catalog_at, progress)
+    job = SearchOnlyJob(info, actions, features, settings, catalog_at, progress, shop_precision(settings))
     with Registry.open(settings) as registry:
         sections = settings.model_dump(mode="json", include=SECTIONS)
         run_id = registry.start_run("train-search-only", sections, revision)

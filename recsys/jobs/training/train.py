@@ -17,10 +17,10 @@ from recsys.jobs.training.registration import git_revision, save_and_register
 from recsys.jobs.training.search_only import train_search_only
 from recsys.jobs.training.training_features import open_training_features
 from recsys.models.encoders.query_encoder import QueryEncoder, TorchQueries
-from recsys.models.encoders.text_encoder import load_encoder
 from recsys.models.manifest import Manifest
 from recsys.progress import Progress
 from recsys.stores.bundles.bundles import new_bundle_id
+from recsys.stores.encoders.shop_encoder import open_shop_encoder, shop_precision
 from recsys.stores.features.offline import OfflineFeatures
 from recsys.stores.lake.shop import open_shop
 from recsys.stores.registry.records import BundleRecord
@@ -189,6 +189,7 @@ def open_job(
         progress,
         feedback,
         clicks,
-        lambda: QueryEncoder(TorchQueries(load_encoder(settings.text))).encode,
+        lambda: QueryEncoder(TorchQueries(open_shop_encoder(settings))).encode,
         parent,
+        text_precision=shop_precision(settings),
     )

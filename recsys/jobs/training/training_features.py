@@ -27,6 +27,7 @@ from recsys.ingest.mapping.files import load_mapping
 from recsys.ingest.tables.unit_prices import UnitPrices
 from recsys.instants import NEVER
 from recsys.progress import Progress
+from recsys.stores.encoders.text_precision import read_precision, write_precision
 from recsys.stores.features.build import build_features
 from recsys.stores.features.feast_registry import keeps_registry_at_home
 from recsys.stores.features.inputs import fingerprint, view_inputs
@@ -114,6 +115,8 @@ def _write_home(paths: HomePaths, own: HomePaths, shop: Shop, split: Split) -> N
     save_items(own, newest)
     save_earlier(own, earlier, USER_SCHEMA.empty_table())
     paths.text_vectors.mkdir(parents=True, exist_ok=True)
+    if (found := read_precision(paths)) is not None:
+        write_precision(own, found)
     own.text_vectors.symlink_to(paths.text_vectors, target_is_directory=True)  # no text is encoded twice
 
 

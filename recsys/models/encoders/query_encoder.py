@@ -100,8 +100,8 @@ class TorchQueries:
     def __init__(self, encoder: TextEncoder) -> None:
         self._encoder = encoder
         self.dimensions = encoder.dimensions
-        weights = next(iter(encoder.model.parameters()), None)
-        kind = "onnxruntime" if weights is None else f"torch {str(weights.dtype).removeprefix('torch.')}"
+        has_weights = any(True for _ in encoder.model.parameters())
+        kind = f"torch {encoder.precision}" if has_weights else "onnxruntime"
         self.engine = f"{kind} on {encoder.device.type}"
 
     def vector(self, text: str) -> FloatArray:

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from recsys.arrays import FloatArray
 from recsys.config import TextSettings
 from recsys.distribution import setup_command
 from recsys.errors import ArtifactNotFoundError, ConfigError
+from recsys.models.encoders.int8_linear import has_linears, int8_is_fast, use_int8_linears
 from recsys.models.encoders.pretrained import (
     inference_device,
     inference_dtype,
@@ -33,6 +35,11 @@ _POOLING_FLAGS = {
     "pooling_mode_lasttoken": "last",
 }
 _MAX_BATCH_TOKENS = 64  # times batch_size: long texts go in smaller batches, so that memory stays bounded
+_CPU_BATCH_TOKENS = 512  # what lies between two layers stays in a processor's cache
+_CPU_PADDING = 0.1  # of a batch's width, at most
+_PRECISIONS = {torch.float32: "float32", torch.bfloat16: "bfloat16", torch.int8: "int8"}
+
+log = logging.getLogger(__name__)
 
 
 class TextEncoder:
@@ -40,7 +47,8 @@ class TextEncoder:
 
     Attributes:
         name: identifies the vectors: model, pooling, length and a hash of the weights. Safe as a file name.
-        names: its name, and the one that it has where the precision is another.
+        precision: `float32`, `bfloat16` or `int8`.
+        names: its name in each precision -> that precision; vectors of two are never mixed.
         dimensions: E, the width of a vector.
         model, tokenizer, pooling: what it is made of; training lets the model's weights move.
         settings: what it was loaded with.
@@ -61,11 +69,20 @@ class TextEncoder:
         self.pooling = pooling
         self.settings = settings
         dtype = inference_dtype(settings.precision, self.device)
+        if dtype is torch.int8 and not has_linears(model):
+            log.warning("encoder %s has no matrices to make int8: it is used as it is", label)
+            dtype = torch.float32
+        self.precision = _PRECISIONS[dtype]
         hashes = {
-            each: weights_fingerprint(model, f"{each} {settings.prefix}")
-            for each in (torch.float32, torch.bfloat16)
+            precision: weights_fingerprint(model, f"{each} {settings.prefix}")
+            for each, precision in _PRECISIONS.items()
         }
-        self.model = model.to(self.device, dtype).eval().requires_grad_(False)
+        if dtype is torch.int8:
+            use_int8_linears(model)
+            if self.device.type != "cpu" or not int8_is_fast():
+                log.warning("int8 texts take as long as float32 here: no AVX512-VNNI on a CPU")
+        floats = torch.bfloat16 if dtype is torch.bfloat16 else torch.float32
+        self.model = model.to(self.device, floats).eval().requires_grad_(False)
         self.tokenizer = tokenizer
         # Right padding is right for both kinds: a decoder never looks ahead, an encoder masks it.
         tokenizer.padding_side = "right"
@@ -76,8 +93,8 @@ class TextEncoder:
             )
         self.dimensions = int(model.config.hidden_size)  # type: ignore[union-attr, arg-type]
         before = f"{label}-{pooling}-{settings.max_tokens}"
-        self.name = f"{before}-{hashes[dtype]}"
-        self.names = frozenset(f"{before}-{each}" for each in hashes.values())
+        self.names = {f"{before}-{each}": precision for precision, each in hashes.items()}
+        self.name = f"{before}-{hashes[self.precision]}"
 
     def encode(self, texts: Sequence[str], progress: Progress = silent) -> FloatArray:
         """(n, E) float32 unit rows, in the order of `texts`; a text without any token gives a zero row."""
@@ -114,13 +131,17 @@ class TextEncoder:
     def _batches(self, lengths: Sequence[int]) -> Iterator[list[int]]:
         """Rows of similar length, longest first: little padding, and a lack of memory shows at once."""
         order = sorted((row for row, length in enumerate(lengths) if length), key=lambda row: -lengths[row])
-        size = self.settings.batch_size
+        size, on_cpu = self.settings.batch_size, self.device.type == "cpu"
+        tokens = min(size * _MAX_BATCH_TOKENS, _CPU_BATCH_TOKENS) if on_cpu else size * _MAX_BATCH_TOKENS
         start = 0
         while start < len(order):
             width = lengths[order[start]]
-            count = max(1, min(size, size * _MAX_BATCH_TOKENS // width))
-            yield order[start : start + count]
-            start += count
+            end = start + max(1, min(size, tokens // width))
+            batch = order[start:end]
+            if on_cpu:
+                batch = [row for row in batch if lengths[row] >= (1 - _CPU_PADDING) * width]
+            yield batch
+            start += len(batch)
 
     def embed(self, tokens: list[list[int]]) -> Tensor:
         """(B, E) unit rows of B non-empty token lists."""

@@ -59,7 +59,7 @@ class CatalogFeed:
 
         Args:
             version: greater than every earlier one.
-            encoder: what the text vectors are of, as the settings name it.
+            encoder: what the text vectors are of, as a bundle's manifest names it.
 
         Raises:
             StoreUnavailableError: Redis does not answer; nothing or all was published.

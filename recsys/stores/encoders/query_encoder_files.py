@@ -52,7 +52,7 @@ def write_query_encoder(
     if isinstance(encoder.model, OnnxModel):
         shutil.copyfile(encoder.model.file, folder / NETWORK)
     else:
-        write_onnx(encoder.model, folder / NETWORK, int8=True)
+        write_onnx(_in_float32(encoder).model, folder / NETWORK, int8=True)
     precision = "as given" if isinstance(encoder.model, OnnxModel) else "int8"
     facts = QueryNetworkFacts(
         encoder=encoder.name,
@@ -109,6 +109,9 @@ def load_query_encoder(
             f"text.encoder {settings.encoder!r} is {exact.name!r} here, the bundle's text vectors are of "
             f"{encoder!r}. Bring that encoder here, or train again."
         )
+    wanted = exact.names[encoder]
+    if wanted != exact.precision and exact.device.type == "cpu" and "int8" in (wanted, exact.precision):
+        exact = load_encoder(settings.model_copy(update={"precision": wanted}))  # as the items' vectors
     return QueryEncoder(TorchQueries(exact), cached)
 
 
@@ -122,6 +125,13 @@ def read_query_encoder_facts(file: Path) -> QueryNetworkFacts:
         return QueryNetworkFacts(**json.loads(file.read_text("utf-8")))
     except (OSError, ValueError, TypeError) as error:
         raise ArtifactMismatchError(f"{file} cannot be read: {error}. Train again.") from error
+
+
+def _in_float32(encoder: TextEncoder) -> TextEncoder:
+    """The encoder with weights that ONNX can trace and quantise itself."""
+    if encoder.precision != "int8":
+        return encoder
+    return load_encoder(encoder.settings.model_copy(update={"precision": "float32"}))
 
 
 def _installed(package: str) -> bool:

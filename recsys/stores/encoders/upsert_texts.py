@@ -5,7 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from recsys.arrays import FloatArray
-from recsys.config import Settings
+from recsys.config import Settings, TextSettings
+from recsys.models.manifest import vectors_of
+from recsys.stores.encoders.text_precision import shop_text_settings
 from recsys.stores.encoders.text_vectors import Encoder, TextVectors
 
 MANY = 256  # texts from which reading the cache on disk pays
@@ -18,12 +20,13 @@ class UpsertTexts:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._encoder: Encoder | None = None
+        self._loaded_by: TextSettings | None = None
         self._fresh: dict[str, FloatArray] = {}
 
     @property
     def encoder(self) -> str:
-        """As the settings name it."""
-        return self._settings.text.encoder
+        """As a bundle's manifest names what its text vectors are of."""
+        return vectors_of(self._settings.text.encoder, shop_text_settings(self._settings).precision)
 
     def vectors(self, texts: Sequence[str]) -> FloatArray:
         """(n, E) float32, in the order of `texts`; zero rows for blank ones.
@@ -48,8 +51,10 @@ class UpsertTexts:
         return rows
 
     def _loaded(self) -> Encoder:
-        if self._encoder is None:
+        wanted = shop_text_settings(self._settings)  # it may be found while the worker runs
+        if self._encoder is None or wanted != self._loaded_by:
             from recsys.models.encoders.text_encoder import load_encoder  # torch
 
-            self._encoder = load_encoder(self._settings.text)
+            self._encoder, self._loaded_by = load_encoder(wanted), wanted
+            self._fresh.clear()
         return self._encoder

@@ -175,14 +175,14 @@ class ViewTables:
         return load_item_versions(self._settings.paths)
 
     def _text(self) -> pa.Table:
-        from recsys.models.encoders.text_encoder import load_encoder  # torch
+        from recsys.stores.encoders.shop_encoder import open_shop_encoder  # torch
         from recsys.stores.encoders.text_vectors import TextVectors
 
         versions = changes_of(self._versions, columns.TEXT)
         texts = [text or "" for text in versions[columns.TEXT].to_pylist()]
         if not any(text.strip() for text in texts):  # no encoder is needed where there is nothing to read
             return item_text(versions, np.zeros((len(texts), 0), np.float32), *self._known)
-        encoder = load_encoder(self._settings.text)
+        encoder = open_shop_encoder(self._settings, texts)
         vectors = TextVectors(self._settings.paths.text_vectors).vectors(encoder, texts, self._progress)
         return item_text(versions, vectors, *self._known)
 

@@ -33,6 +33,7 @@ def build_manifest(
         users=len(np.unique(known.user_index)),
         items=len(known.items) - 1,
         encoder=job.settings.text.encoder,
+        text_precision=job.text_precision,
         settings=json.loads(json.dumps(settings)),
         metrics={},
         git_revision=git_revision,

@@ -24,7 +24,7 @@ from recsys.stores.encoders.query_encoder_files import FILES, load_query_encoder
 QUERIES = 400
 MOST_MS, AIM_MS = 6.0, 2.0
 LEAST_COSINE = 0.99
-_WORDS = re.findall(
+WORDS = re.findall(
     r"\w+",
     "red blue oak steel wireless folding outdoor kitchen cordless ceiling garden shower wool cotton"
     " lamp fan drill chair table hose faucet cabinet mirror rug shelf heater sofa door pump 3 ft 12 in",
@@ -70,7 +70,7 @@ def rows() -> list[dict[str, Any]]:
 def _queries(rng: np.random.Generator) -> list[str]:
     found: dict[str, None] = {}
     while len(found) < QUERIES:
-        found[" ".join(rng.choice(_WORDS, rng.integers(1, 7), replace=False))] = None
+        found[" ".join(rng.choice(WORDS, rng.integers(1, 7), replace=False))] = None
     return list(found)
 
 

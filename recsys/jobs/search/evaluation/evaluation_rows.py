@@ -32,6 +32,7 @@ from recsys.search.understanding.catalog_words import catalog_lexicon, correctab
 from recsys.search.understanding.named_values import catalog_values, named_values
 from recsys.search.understanding.spelling import Speller
 from recsys.search.understanding.understand import SPELLING_REWRITERS, QueryKnowledge, understand
+from recsys.stores.encoders.text_precision import FLOAT32, INT8, shop_text_settings
 from recsys.stores.encoders.text_vectors import TextVectors
 
 RANDOM, BM25, AS_TYPED, DENSE = "random", "BM25", "BM25 as typed", "dense"
@@ -206,7 +207,8 @@ def dense_pool(
 ) -> tuple[DensePool, str]:
     """The half by meaning, and a note on its encoder; texts that were encoded before are not again."""
     with progress("load encoder", None):
-        loaded = load_named_encoder(settings, encoder)
+        precision = INT8 if shop_text_settings(settings).precision == INT8 else FLOAT32
+        loaded = load_named_encoder(settings, encoder, precision)
     vectors = TextVectors(settings.paths.text_vectors).vectors(loaded, items.texts, progress)
     queries = QueryEncoder(TorchQueries(loaded))
     pool = DensePool(TextIndex(vectors), lambda text: queries.encode(understand(text, knowledge).meaning))
