@@ -27,6 +27,7 @@ from uvicorn.config import HTTP_PROTOCOLS
 
 from recsys.config import load_settings
 from recsys.errors import RecsysError
+from recsys.feast_import import reduce_feast_import
 from recsys.funnel.requests import MAX_BATCH
 from recsys.home import keep_private
 from recsys.jobs.preconditions import check_home_writable, check_port_free, require_key_beyond_loopback
@@ -110,6 +111,7 @@ class Recommender:
         log_service(settings.log, access=False)
         if bentoml.server_context.worker_index:  # a process of its own, whose supervisor may be killed
             end_with_parent(os.getppid())
+        reduce_feast_import()
         from serving.worker import open_worker
 
         self._worker = open_worker(settings)
