@@ -1,8 +1,8 @@
 """The first import of Feast without what takes most of its time and is not used here.
 
 Feast has `typeguard` write checks of types into its classes as they are imported: each method is compiled
-anew, in four fifths of the time that the import takes. And it imports torch where that is installed, for
-answers as tensors.
+anew, in half of the time that the import takes. And it imports torch where that is installed, for answers as
+tensors.
 """
 
 import sys
@@ -52,7 +52,7 @@ def _without_checks() -> Iterator[None]:
     import typeguard
 
     before = typeguard.typechecked
-    typeguard.typechecked = _unchanged
+    typeguard.typechecked = _unchanged  # type: ignore[assignment]
     try:
         yield
     finally:
