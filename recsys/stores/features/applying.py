@@ -64,7 +64,7 @@ def _command_process(repo: Path, home: Path) -> Iterator[None]:
 
 
 def _forget_modules(repo: Path) -> None:
-    """Forgets the modules of `repo`: Feast imports them by name, and other repositories have the same names."""
+    """Forgets the modules of `repo`: Feast imports them by names that other repositories have too."""
     for name, module in list(sys.modules.items()):
         file = getattr(module, "__file__", None)
         if file and file.startswith(f"{repo}{os.sep}"):
