@@ -16,7 +16,6 @@ from recsys.feast_import import reduce_feast_import
 from recsys.home import keep_private
 from recsys.jobs.preconditions import require_key_beyond_loopback
 from recsys.processes import end_with_starter
-from recsys.stores.access.key_store import any_key_made
 from recsys.usage_tracking import turn_off_usage_tracking
 from serving.logs import log_service
 from serving.server import run_server
@@ -32,7 +31,7 @@ def serve(settings: Settings, listener: socket.socket) -> None:
         RecsysError: a store that the service cannot do without is broken.
     """
     key = settings.api_key.get_secret_value() if settings.api_key else None
-    require_key_beyond_loopback(listener.getsockname()[0], key, lambda: any_key_made(settings))
+    require_key_beyond_loopback(listener.getsockname()[0], key, settings)
     from serving.app import create_app  # these import Feast, see `main`
     from serving.deployment import open_deployment, set_memory_aside
 

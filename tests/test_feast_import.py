@@ -66,6 +66,7 @@ def test_feast_by_itself_keeps_its_checks() -> None:
         ("import recsys.jobs.stream.run", ("torch", "scipy", "ibis", "duckdb", "matplotlib")),
         ("import recsys.jobs.training.evaluate", ("transformers", "scipy.stats", "matplotlib")),
         ("import serving.main", ("torch", "feast", "pandas")),
+        ("import recsys.jobs.start.start", ("torch", "feast", "pandas", "sqlalchemy")),
     ],
 )
 def test_a_program_imports_nothing_heavy_that_it_does_not_need(program: str, absent: tuple[str, ...]) -> None:
