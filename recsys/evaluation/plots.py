@@ -3,7 +3,7 @@
 import io
 from collections.abc import Sequence
 from itertools import cycle
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,7 +14,6 @@ from recsys.evaluation.tables import metric_name, shown_items
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
 # What is served has one strong colour in every picture, Okabe and Ito's blue. The others are greys of many
@@ -203,5 +202,6 @@ def png_bytes(figure: "Figure") -> bytes:
     content = io.BytesIO()
     # The canvas draws once; `savefig` goes through everything another time to lay it out, and gives the same.
     # No software version inside: equal numbers give equal files.
-    cast("FigureCanvasAgg", figure.canvas).print_png(content, metadata={"Software": None})
+    canvas: Any = figure.canvas  # has no types
+    canvas.print_png(content, metadata={"Software": None})
     return content.getvalue()
