@@ -12,13 +12,11 @@ import prometheus_client  # noqa: F401  before Feast, whose import would put eve
 
 from recsys.config import Settings, load_settings
 from recsys.errors import RecsysError, storage_problem
+from recsys.feast_import import reduce_feast_import
 from recsys.home import keep_private
 from recsys.jobs.preconditions import require_key_beyond_loopback
 from recsys.processes import end_with_starter
-from recsys.stores.access.key_store import any_key_made
 from recsys.usage_tracking import turn_off_usage_tracking
-from serving.app import create_app
-from serving.deployment import open_deployment, set_memory_aside
 from serving.logs import log_service
 from serving.server import run_server
 
@@ -33,7 +31,10 @@ def serve(settings: Settings, listener: socket.socket) -> None:
         RecsysError: a store that the service cannot do without is broken.
     """
     key = settings.api_key.get_secret_value() if settings.api_key else None
-    require_key_beyond_loopback(listener.getsockname()[0], key, lambda: any_key_made(settings))
+    require_key_beyond_loopback(listener.getsockname()[0], key, settings)
+    from serving.app import create_app  # these import Feast, see `main`
+    from serving.deployment import open_deployment, set_memory_aside
+
     deployment, close = open_deployment(settings)
     try:
         app = create_app(deployment)
@@ -50,6 +51,7 @@ def main() -> None:
     end_with_starter()
     keep_private()
     turn_off_usage_tracking()
+    reduce_feast_import()
     listener = socket.socket(fileno=parser.parse_args().fd)
     try:
         settings = load_settings()

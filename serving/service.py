@@ -27,11 +27,11 @@ from uvicorn.config import HTTP_PROTOCOLS
 
 from recsys.config import load_settings
 from recsys.errors import RecsysError
+from recsys.feast_import import reduce_feast_import
 from recsys.funnel.requests import MAX_BATCH
 from recsys.home import keep_private
 from recsys.jobs.preconditions import check_home_writable, check_port_free, require_key_beyond_loopback
 from recsys.processes import end_with_parent
-from recsys.stores.access.key_store import any_key_made
 from recsys.usage_tracking import turn_off_usage_tracking
 from serving.connections import bounded_protocol
 from serving.errors import response_for
@@ -110,6 +110,7 @@ class Recommender:
         log_service(settings.log, access=False)
         if bentoml.server_context.worker_index:  # a process of its own, whose supervisor may be killed
             end_with_parent(os.getppid())
+        reduce_feast_import()
         from serving.worker import open_worker
 
         self._worker = open_worker(settings)
@@ -128,7 +129,7 @@ class Recommender:
             given = getattr(click.get_current_context(silent=True), "params", {})
             host = str(given.get("host") or settings.serving.host)
             key = settings.api_key.get_secret_value() if settings.api_key else None
-            require_key_beyond_loopback(host, key, lambda: any_key_made(settings))
+            require_key_beyond_loopback(host, key, settings)
             check_port_free(host, int(given.get("port") or settings.serving.port))
             check_home_writable(settings)
             close_arbiter_ports()

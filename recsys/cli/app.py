@@ -29,6 +29,7 @@ from recsys.cli.training.evaluate import evaluate
 from recsys.cli.training.train import train
 from recsys.cli.training.tune import tune
 from recsys.errors import RecsysError, storage_problem
+from recsys.feast_import import reduce_feast_import
 from recsys.home import keep_private
 from recsys.settings_sources import check_in_shop
 from recsys.usage_tracking import turn_off_usage_tracking
@@ -105,6 +106,7 @@ def main() -> None:
     # Threads that wait must not spin: on cores that others want too it made training several times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     turn_off_usage_tracking()
+    reduce_feast_import()
     keep_private()
     try:
         app()

@@ -6,7 +6,7 @@ is true now may have changed by the time it is needed: whoever writes or connect
 
 import os
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -143,16 +143,19 @@ def check_port_free(host: str, port: int) -> None:
     bind_listener(host, port).close()
 
 
-def require_key_beyond_loopback(
-    host: str, api_key: str | None, any_key_made: Callable[[], bool] = lambda: False
-) -> None:
+def require_key_beyond_loopback(host: str, api_key: str | None, settings: Settings | None = None) -> None:
     """Raises ConfigError where a service would listen beyond this machine without an API key.
 
     Args:
-        any_key_made: whether an access key was ever made; asked only where nothing else decides.
+        settings: of the home where one access key that was ever made is enough, too; None = of no home.
     """
-    if api_key or is_loopback(host) or any_key_made():
+    if api_key or is_loopback(host):
         return
+    if settings is not None:
+        from recsys.stores.access.key_store import any_key_made  # SQLAlchemy, 27 MB of a supervisor
+
+        if any_key_made(settings):
+            return
     raise ConfigError(
         f"the service would listen on {host} without an API key. Set RECSYS_API_KEY, or listen on 127.0.0.1. "
         "A key of `recsys keys create` is enough, too."

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from threading import Event as Signal
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import orjson
 
@@ -23,11 +23,13 @@ from recsys.errors import ArtifactError, ConfigError, InvalidEventError, StoreUn
 from recsys.events import ItemUpsert, UserUpsert, parse_event
 from recsys.features.item_content import item_content, item_text, item_vectors
 from recsys.instants import CLOCK_TOLERANCE, SECOND, to_micros
-from recsys.models.bundle_update import ItemChange
 from recsys.streaming.event_log_lines import log_dead_letters
 from recsys.streaming.sinks import OnlineWriter
 from recsys.streaming.stream import Entry, EventStream, StreamProgress, StreamReader
 from recsys.streaming.upserts import merged_item, merged_user
+
+if TYPE_CHECKING:
+    from recsys.models.bundle_update import ItemChange
 
 BATCH_ENTRIES = 500
 WAIT_SECONDS = 0.2
@@ -73,7 +75,7 @@ class Feed(Protocol):
         """The newest version that was published with vectors of `encoder`, 0 = none."""
         ...
 
-    def publish(self, changes: Sequence[ItemChange], version: int, encoder: str) -> None:
+    def publish(self, changes: "Sequence[ItemChange]", version: int, encoder: str) -> None:
         """Publishes the newest rows of items, all at once."""
         ...
 
@@ -254,6 +256,8 @@ class CatalogWorker:
         if told and (rows := self._encoded([item.text or "" for item in told])) is not None:
             deps.online.write({columns.ITEM_TEXT: item_text(items_table(told), rows, 0, created)})
             vectors = {item.item_id: row for item, row in zip(told, rows, strict=True)}
+        from recsys.models.bundle_update import ItemChange  # torch; most workers never come here
+
         changes = [ItemChange(item, vectors.get(item.item_id)) for item in items]
         deps.feed.publish(changes, version, deps.texts.encoder)
 

@@ -12,7 +12,6 @@ from recsys.documents import JsonObject
 from recsys.errors import ConfigError, DataError, RecsysError
 from recsys.ingest.imported import ShopFiles
 from recsys.instants import utc_now
-from recsys.jobs.clicks.drift import remeasure_click_drift
 from recsys.jobs.data.features import build_feature_rows
 from recsys.jobs.data.import_shop import run_import, shop_files, source_paths
 from recsys.jobs.data.source_files import changed_files, load_sources
@@ -121,7 +120,10 @@ def refresh_shop(
         step = "feast materialize-incremental"
         with _step(step, f"Feature rows are built. {_AGAIN}: it goes on here."), progress(step, None):
             OfflineFeatures(settings).materialize(until)
-        remeasure_click_drift(settings)
+        if paths.ad_log.exists():
+            from recsys.jobs.clicks.drift import remeasure_click_drift  # torch and scipy take seconds
+
+            remeasure_click_drift(settings)
         return RefreshResult(imported, reason, load_info(paths).events, counted_once, rows, until)
 
 

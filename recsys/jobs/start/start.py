@@ -18,7 +18,6 @@ from recsys.jobs.start.programs import CHARGE_WORKER, SERVICE, WORKER, ChildProc
 from recsys.jobs.start.readiness import Announcer, ask_service
 from recsys.jobs.start.supervisor import StopRequests, Supervisor
 from recsys.logs import LogFormat, json_line
-from recsys.stores.access.key_store import any_key_made
 from recsys.stores.lake.dataset_files import load_info
 
 log = logging.getLogger(__name__)
@@ -75,7 +74,7 @@ def start_shop(
     """
     serving, key = settings.serving, settings.api_key
     secret = key.get_secret_value() if key else None
-    require_key_beyond_loopback(serving.host, secret, lambda: any_key_made(settings))
+    require_key_beyond_loopback(serving.host, secret, settings)
     with bind_listener(serving.host, serving.port) as listener:
         check_home_writable(settings)
         load_info(settings.paths)

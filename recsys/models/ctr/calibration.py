@@ -5,7 +5,6 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
-from scipy import optimize
 
 from recsys.arrays import BoolArray, DoubleArray
 from recsys.documents import JsonObject
@@ -59,6 +58,7 @@ def fit_examined_platt(
     """
     if not clicked.any() or clicked.all():
         return AttractionCalibration()
+    from scipy import optimize  # takes a second, and a service fits nothing
 
     def loss(at: DoubleArray) -> tuple[float, DoubleArray]:
         slope = np.exp(at[0])
@@ -85,6 +85,8 @@ def fit_isotonic(
     """
     if not clicked.any() or clicked.all():
         return AttractionCalibration()
+    from scipy import optimize
+
     order = np.argsort(log_odds, kind="stable")
     # Equal counts first: steps of one impression would be noise, and too many to keep.
     parts = np.array_split(order, min(most_points, max(2, len(order) // 50)))

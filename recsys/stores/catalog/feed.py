@@ -13,7 +13,7 @@ came after the version it knows, gets nothing most of the time and everything wh
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import orjson
@@ -22,8 +22,10 @@ import redis
 from recsys.catalog import Item
 from recsys.columns import CARRIED_CONTENT, FIRST_AT
 from recsys.dataset.catalog_rows import attributes_json, attributes_of
-from recsys.models.bundle_update import ItemChange
 from recsys.stores.redis.client import redis_errors
+
+if TYPE_CHECKING:
+    from recsys.models.bundle_update import ItemChange
 
 _PREFIX = "recsys:{catalogue}:"
 ROWS, VECTORS, ORDER, STATE = (_PREFIX + part for part in ("rows", "vectors", "order", "state"))
@@ -35,7 +37,7 @@ class CatalogChanges:
     """The items that changed after some version, those that changed last at the end; all up to `version`."""
 
     version: int
-    items: tuple[ItemChange, ...]
+    items: tuple["ItemChange", ...]
 
 
 class CatalogFeed:
@@ -54,7 +56,7 @@ class CatalogFeed:
             version, found = self._client.hmget(STATE, "version", "encoder")
         return int(version) if version and found == encoder.encode() else 0
 
-    def publish(self, changes: Sequence[ItemChange], version: int, encoder: str) -> None:
+    def publish(self, changes: "Sequence[ItemChange]", version: int, encoder: str) -> None:
         """Makes `changes` the newest rows of their items, all at once.
 
         Args:
@@ -110,6 +112,8 @@ class CatalogFeed:
                 pipe.hmget(VECTORS, ids)
                 pipe.hget(STATE, "encoder")
                 rows, vectors, made_by = pipe.execute()
+        from recsys.models.bundle_update import ItemChange  # torch, which stream workers need not load
+
         usable = made_by == encoder.encode()
         return CatalogChanges(
             newest,

@@ -1,16 +1,18 @@
 """Feast's registry in the work directory of the shop, found without an exported variable."""
 
 import logging
+import os
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import yaml
 from feast import FeatureStore
 from feast.infra.registry.file import FileRegistryStore
 from feast.protos.feast.core.Registry_pb2 import Registry as RegistryProto
 from feast.repo_config import FeastConfigError, RegistryConfig, RepoConfig, load_repo_config
-from yaml import YAMLError
+from pydantic import ValidationError
 
 from recsys.atomic import replacing
 from recsys.config import Settings, load_settings
@@ -29,13 +31,15 @@ HOME_REGISTRIES = (
 def keeps_registry_at_home(settings: Settings) -> bool:
     """Whether the registry of this root's feature repository goes along where the home is moved."""
     file = settings.feature_repo / "feature_store.yaml"
-    return not file.exists() or is_home_registry(
-        load_repo_config(settings.feature_repo, file).registry_config
-    )
+    return not file.exists() or is_home_registry(load_configuration(settings, offline=False).registry_config)
 
 
-def load_configuration(settings: Settings) -> RepoConfig:
+def load_configuration(settings: Settings, offline: bool = True) -> RepoConfig:
     """What feature_store.yaml says.
+
+    Args:
+        offline: whether the offline store is imported at once, and so is known to be there, or when it is
+            used. Ours takes a second and 60 MB, and who reads online has no use for it.
 
     Raises:
         ConfigError: there is no feature repository at the root, or the file is broken.
@@ -46,10 +50,27 @@ def load_configuration(settings: Settings) -> RepoConfig:
             f"{file} does not exist. Run in a shop's folder (or below it) that holds feature_repo/, as "
             "`recsys init DIR` makes it, or in a checkout."
         )
+    read = load_repo_config if offline else _load_without_offline_store
     try:
-        return load_repo_config(settings.feature_repo, file)
-    except (FeastConfigError, YAMLError, OSError, TypeError) as error:
+        return read(settings.feature_repo, file)
+    except (FeastConfigError, yaml.YAMLError, OSError, TypeError) as error:
         raise ConfigError(f"{file} cannot be read: {' '.join(str(error).split())}. Mend it.") from error
+
+
+def _load_without_offline_store(repo: Path, file: Path) -> RepoConfig:
+    """As `load_repo_config`; of an offline store without settings the configuration holds the name only."""
+    document = yaml.safe_load(os.path.expandvars(file.read_text()))
+    match document:
+        case {"offline_store": {"type": str(name), **others}} if not others:
+            document["offline_store"] = name
+        case _:
+            return load_repo_config(repo, file)
+    try:
+        config = RepoConfig(**document)
+    except ValidationError as error:
+        raise FeastConfigError(error, file) from error
+    config.repo_path = repo
+    return config
 
 
 def open_repository(settings: Settings) -> FeatureStore:
@@ -58,7 +79,7 @@ def open_repository(settings: Settings) -> FeatureStore:
     Raises:
         ConfigError: there is no feature repository at the root.
     """
-    config = load_configuration(settings)
+    config = load_configuration(settings, offline=False)
     registry = config.registry_config
     if not is_home_registry(registry):
         return FeatureStore(repo_path=str(settings.feature_repo))

@@ -3,8 +3,6 @@
 import contextlib
 import hashlib
 import json
-import os
-import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -25,7 +23,7 @@ from feast.on_demand_feature_view import OnDemandFeatureView
 from recsys import columns
 from recsys.arrays import IntArray
 from recsys.config import Settings
-from recsys.errors import ConfigError, DataError
+from recsys.errors import DataError
 from recsys.features import cross
 from recsys.features.history_windows import WindowsPart, windows_of_lists
 from recsys.features.view_schemas import VIEW_SCHEMAS
@@ -122,13 +120,9 @@ class OfflineFeatures:
         done_before, wanted = paths.features / APPLIED_FILE, self._declarations()
         if paths.feast_registry.exists() and _text_of(done_before) == wanted:
             return
-        # A process of its own: Feast imports the repository's flat modules by name and keeps them.
-        command = [sys.executable, "-c", "from feast.cli.cli import cli; cli()", "-c", str(repo), "apply"]
-        environment = {**os.environ, "RECSYS_HOME": str(paths.home)}
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-        if done.returncode:
-            last = (done.stderr.strip() or done.stdout.strip() or "no message").splitlines()[-1]
-            raise ConfigError(f"`feast apply` failed in {repo}: {last}")
+        from recsys.stores.features.applying import apply_repository  # only where something changed
+
+        apply_repository(repo, paths.home)
         self._opened = None
         done_before.parent.mkdir(parents=True, exist_ok=True)
         done_before.write_text(wanted, "utf-8")
