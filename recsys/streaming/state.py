@@ -103,7 +103,7 @@ class Pending:
 
 @dataclass(frozen=True)
 class InitialState:
-    """What a state is begun with.
+    """What a state is begun with. `users` comes to its end before the first of `items` is asked for.
 
     Attributes:
         epoch: names the data it was made from.
