@@ -14,15 +14,8 @@ from recsys.streaming.batch import event_keys, read_batch
 from recsys.streaming.cleaning import looked_at
 from recsys.streaming.item_counter_deltas import item_deltas
 from recsys.streaming.item_counters import ItemCounters
-from recsys.streaming.user_log import (
-    add_searches,
-    decode_logs,
-    encode_logs,
-    encode_searches,
-    log_rows,
-    merge_logs,
-    trim_logs,
-)
+from recsys.streaming.user_logs.log import decode_logs, encode_logs, log_rows, merge_logs, trim_logs
+from recsys.streaming.user_logs.searches import add_searches, encode_searches
 
 BOOTSTRAP_COLUMNS = (
     columns.USER_ID,

@@ -29,7 +29,8 @@ from recsys.stores.stream.state import SqliteStreamState
 from recsys.streaming.parsing import event_id_hashes
 from recsys.streaming.state import DUE, InitialState, ItemState, UserState
 from recsys.streaming.stream import EventStream, partition_of
-from recsys.streaming.user_log import add_searches, decode_logs, encode_logs, encode_searches
+from recsys.streaming.user_logs.log import decode_logs, encode_logs
+from recsys.streaming.user_logs.searches import add_searches, encode_searches
 from recsys.streaming.worker import ShopRules
 
 
@@ -88,6 +89,7 @@ def shop_rules(paths: HomePaths, categories: "ItemCategories") -> ShopRules:
         live_rejects(mapping.events),
         categories.is_known,
         categories.check if mapping.items.unknown == "quarantine" else None,
+        lambda: categories.version,
     )
 
 
@@ -97,9 +99,14 @@ def shop_mapping(paths: HomePaths) -> ShopMapping:
 
 
 class ItemCategories:
-    """The categories of the catalog by stable keys; `refresh` reads changed items."""
+    """The categories of the catalog by stable keys; `refresh` reads changed items.
+
+    Attributes:
+        version: of what they are, counted from 0.
+    """
 
     def __init__(self, paths: HomePaths) -> None:
+        self.version = -1
         self._paths = paths
         self._seen: tuple[float, ...] = ()
         self._keys = self._categories = np.zeros(0, np.int64)
@@ -140,8 +147,13 @@ class ItemCategories:
         items = load_items(self._paths)
         keys = keys_of(items[columns.ITEM_ID])
         order = np.argsort(keys)
-        self._keys, self._categories = keys[order], keys_of(items[columns.CATEGORY])[order]
+        keys, found = keys[order], keys_of(items[columns.CATEGORY])[order]
         self._seen = seen
+        if self.version < 0 or not (
+            np.array_equal(keys, self._keys) and np.array_equal(found, self._categories)
+        ):
+            self._keys, self._categories = keys, found
+            self.version += 1
 
 
 def _initial_state(
