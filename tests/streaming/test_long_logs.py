@@ -199,7 +199,9 @@ def test_a_long_log_of_which_little_is_left_is_a_short_one_again(monkeypatch: py
     assert stream.states["u1"].parts == 1
     later = NOON + timedelta(days=200)
     stream.process([{**row, columns.AT: later} for row in views(1, 10)], later)
-    stream.process([{**row, columns.AT: later + timedelta(hours=1)} for row in views(1, 11)], later)
+    stream.process(
+        [{**row, columns.AT: later + timedelta(hours=1)} for row in views(1, 11)], later + timedelta(days=1)
+    )
     assert (stream.states["u1"].parts, stream.parts["u1"]) == (0, [])
     assert decode_logs(["u1"], {"u1": stream.states["u1"].log}).rows["sequence"].tolist() == [10, 11]
 
