@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 
 from recsys import columns
 from recsys.ingest.cleaning.rules import CleaningRules
-from recsys.instants import to_micros
+from recsys.instants import DAY, to_micros
 from recsys.streaming.aggregate import Aggregated, aggregate, expire, user_rows
 from recsys.streaming.item_counters import decode_counters
 from recsys.streaming.state import LogParts, UserState
@@ -21,6 +22,7 @@ from recsys.streaming.user_logs.log import LOG_DTYPE, decode_logs
 from tests.features.worlds import EVENTS, START, category_keys, event
 from tests.streaming.replayed import EVERYTHING, Replayed, Row, canonical
 from tests.streaming.test_stream_equals_batch import CUTS, DELAYS, LATER, arriving, assert_equal, batches
+from tests.streaming.worker_world import World, differences, drain, rows_at
 
 NOON = START + timedelta(hours=12)
 LATE = NOON + timedelta(days=3)
@@ -243,3 +245,22 @@ def test_all_rows_of_a_long_log_are_those_of_a_short_one() -> None:
     assert ours.activity.equals(theirs.activity)
     assert ours.history.equals(theirs.history)
     assert ours.expires == theirs.expires
+
+
+def test_workers_go_on_with_long_logs_of_each_other(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    for number in range(8):
+        kinds = (columns.VIEW, columns.PURCHASE, columns.CANCEL if number % 3 else columns.CART)
+        world.send(
+            *(world.event(kind, "ann", "tea-1", ago=hours * 3600.0) for hours, kind in enumerate(kinds))
+        )
+        if number % 2 == 0:  # another one, which reads the parts
+            worker = world.worker()
+        drain([worker])
+        world.clock.now += DAY
+    worker.close()
+    state = world.state()
+    assert state.users(["ann"])["ann"].parts == len(state.log_parts("ann")) > 1
+    drain([world.worker()])  # moves windows on
+    assert differences(world.online.rows, rows_at(world.lake.read(), world.clock.now)) == []
+    world.close()
