@@ -171,12 +171,22 @@ EVENT_CLASSES: dict[str, type[Event]] = {
 }
 
 
+Fields = dict[str, Any]
+"""Values of an event's fields by their names; absent ones are left out."""
+
+
 def parse_event(row: Mapping[str, Any]) -> Event:
     """The event that `row` describes; unknown keys and bad values are rejected by name.
 
     Raises:
         InvalidEventError: the message names the field, the value and the remedy.
     """
+    cls, values = parse_fields(row)
+    return cls(**values)
+
+
+def parse_fields(row: Mapping[str, Any]) -> tuple[type[Event], Fields]:
+    """The class and the fields of the event that `row` describes, absent ones left out; see `parse_event`."""
     kind = row.get(columns.KIND)
     form = _FORMS.get(kind) if isinstance(kind, str) else None
     if form is None:
@@ -185,14 +195,14 @@ def parse_event(row: Mapping[str, Any]) -> Event:
         unknown, known = sorted(row.keys() - form.keys)[0], sorted(form.keys - {columns.KIND})
         near = did_you_mean(unknown, known)
         raise InvalidEventError(f"{kind} has no field {shown(unknown)}.{near} It takes: {', '.join(known)}.")
-    values = {}
+    values: Fields = {**form.defaults}
     for name, check in form.checks:
         value = row.get(name)
         if value is not None and (kept := check(name, value)) is not None:
             values[name] = kept
     if not values.keys() >= form.required:
         raise InvalidEventError(f"{kind} needs {', '.join(sorted(form.required - values.keys()))}.")
-    return form.cls(**values)
+    return form.cls, values
 
 
 def encode_event(event: Event) -> JsonObject:
@@ -228,12 +238,14 @@ class _Form:
         keys: that a row may have.
         checks: what makes the value of a field, in the order in which wrong ones are complained of.
         required: fields that a row must have.
+        defaults: what absent fields say, where that is not nothing.
     """
 
     cls: type[Event]
     keys: frozenset[str]
     checks: tuple[tuple[str, Check], ...]
     required: frozenset[str]
+    defaults: Mapping[str, Any]
 
     @classmethod
     def of(cls, event: type[Event]) -> "_Form":
@@ -247,6 +259,7 @@ class _Form:
             frozenset({columns.KIND, *found}),
             tuple(checks.items()),
             frozenset(name for name, field in found.items() if field.default is MISSING),
+            {name: field.default for name, field in found.items() if field.default not in (MISSING, None)},
         )
 
 

@@ -1,7 +1,7 @@
 """Every instant at which values of entities can change, for all entities at once, or one moment each."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import TypeAlias
 
@@ -36,6 +36,15 @@ class Changes:
         """Those of `which`: a mask, places or a range of places."""
         return Changes(
             self.source[which], self.entity[which], self.at[which], self.day[which], self.sign[which]
+        )
+
+    def plus(self, other: "Changes") -> "Changes":
+        """These, and behind them those of `other`."""
+        return Changes(
+            *(
+                np.concatenate([getattr(self, field.name), getattr(other, field.name)])
+                for field in fields(self)
+            )
         )
 
 

@@ -1,5 +1,6 @@
 """The user_activity view: what a user did over rolling windows, a row whenever that changes."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,10 +22,13 @@ from recsys.features.timeline import (
     latest_values,
 )
 from recsys.features.top_categories import top_categories
+from recsys.features.user_days import KIND_SUMS, UserDays, condensed, days_of_users
 from recsys.features.view_schemas import instant_column, list_column, names_of, view_table
 from recsys.features.window_sums import sums_over
 from recsys.features.windows import PROFILE_DAYS, day_of
 from recsys.instants import SECOND
+
+NO_DAYS_BESIDE: Mapping[str, UserDays] = {}
 
 
 def user_activity(
@@ -39,9 +43,9 @@ def user_activity(
             are asked for: a log that begins LONGEST_DAYS before the day of the earliest is enough then.
     """
     acts = np.flatnonzero(log.is_action | (log.kind == CANCEL_CODE))
-    changes = changes_of(log, log.user, np.flatnonzero(log.is_action))
-    timeline = build_timeline(log.user[acts], log.at[acts], changes, columns.WINDOW_DAYS, since)
-    return _rows(log, category, changes, timeline, created_at)
+    counted = _counted(log, category)
+    timeline = build_timeline(log.user[acts], log.at[acts], counted.changes, columns.WINDOW_DAYS, since)
+    return _rows(log, counted, timeline, created_at)
 
 
 @dataclass(frozen=True)
@@ -56,47 +60,135 @@ class LatestActivity:
     until: IntArray
 
 
-def latest_user_activity(log: EventLog, category: IntArray, now: int, created_at: int) -> LatestActivity:
-    """The rows of `user_activity` that are valid at `now`, or at a user's newest event if that is later."""
+def latest_user_activity(
+    log: EventLog,
+    category: IntArray,
+    now: int,
+    created_at: int,
+    beside: Mapping[str, UserDays] = NO_DAYS_BESIDE,
+) -> LatestActivity:
+    """The rows of `user_activity` that are valid at `now`, or at a user's newest event if that is later.
+
+    Args:
+        beside: by user, the days of events that `log` does not hold; the newest of each user it does.
+    """
     acts = np.flatnonzero(log.is_action | (log.kind == CANCEL_CODE))
-    changes = changes_of(log, log.user, np.flatnonzero(log.is_action))
+    counted = _with_days(_counted(log, category), log.users, beside) if beside else _counted(log, category)
     newest = np.zeros(len(log.users), np.int64)
     np.maximum.at(newest, log.user[acts], log.at[acts])
-    valid = find_validity(newest, changes.entity, changes.day, now)
+    visits = counted.changes if counted.visits is None else counted.visits
+    valid = find_validity(newest, visits.entity, visits.day, now)
     acted = np.zeros(len(log.users), bool)
     acted[log.user[acts]] = True
     entities = np.flatnonzero(acted)
     moments = Moments(entities, valid.since[entities], np.cumsum(acted) - 1)
-    return LatestActivity(_rows(log, category, changes, moments, created_at), valid.until)
+    return LatestActivity(_rows(log, counted, moments, created_at), valid.until)
 
 
-def _rows(
-    log: EventLog, category: IntArray, changes: Changes, timeline: Instants, created_at: int
-) -> pa.Table:
-    order = timeline.written
-    sums, kind = sums_over(timeline, changes), log.kind[changes.source]
-    values = kind_counts(timeline, sums, kind, columns.ACTION_KINDS, "{kind}_count_{days}d")
-    values |= _money(log, timeline)
+def user_days(log: EventLog, category: IntArray) -> UserDays:
+    """The days of the events of `log`, all of which are of one user.
+
+    Args:
+        category: (len(log.item_keys),) stable key of each item's category, 0 = none.
+    """
+    counted = _counted(log, category)
+    changes, money = counted.changes, counted.money
+    sums = np.zeros((len(changes) + len(money), len(KIND_SUMS)), np.int64)
+    of_changes, of_money = sums[: len(changes)], sums[len(changes) :]
+    of_changes[:, 0], of_changes[:, 1] = changes.sign, changes.sign > 0
+    of_money[:, 2], of_money[:, 3], of_money[:, 4] = money.sign, counted.value, counted.price
+    days = np.concatenate([changes.day, money.day])
+    kinds = np.concatenate([counted.kind, np.full(len(money), PURCHASE_CODE)])
+    by_category = np.stack([changes.day, counted.category], axis=1)
+    return UserDays(
+        condensed(np.stack([days, kinds], axis=1), sums), condensed(by_category, changes.sign[:, None])
+    )
+
+
+@dataclass(frozen=True)
+class _Counted:
+    """What counts by day.
+
+    Attributes:
+        changes: of the counts of kinds; `kind` (C,) says of which.
+        by_category: of the counts of categories; `category` says of which, 0 = none.
+        money: of purchases of known value; `value` and `price` (a piece) are what each adds.
+        visits: one change for each day of a user; None = those of `changes`, in order of user and instant.
+    """
+
+    changes: Changes
+    kind: IntArray
+    by_category: Changes
+    category: IntArray
+    money: Changes
+    value: IntArray
+    price: IntArray
+    visits: Changes | None = None
+
+
+def _counted(log: EventLog, category: IntArray) -> _Counted:
+    changes = changes_of(log, log.user, np.flatnonzero(log.is_action))
+    of_item = category[log.item[changes.source]]
+    return _Counted(changes, log.kind[changes.source], changes, of_item, *_money_changes(log))
+
+
+def _with_days(counted: _Counted, users: Sequence[str], beside: Mapping[str, UserDays]) -> _Counted:
+    days = days_of_users(users, beside)
+    day, kind = days.kinds.keys.T
+    standing, acted, priced, value, price = days.kinds.sums.T
+    owner, by_category = days.category_user, days.categories
+    return _Counted(
+        changes=counted.changes.plus(_daily(days.kind_user, day, standing)),
+        kind=np.concatenate([counted.kind, kind]),
+        by_category=counted.by_category.plus(_daily(owner, by_category.keys[:, 0], by_category.sums[:, 0])),
+        category=np.concatenate([counted.category, by_category.keys[:, 1]]),
+        money=counted.money.plus(_daily(days.kind_user, day, priced)),
+        value=np.concatenate([counted.value, value]),
+        price=np.concatenate([counted.price, price]),
+        visits=_visits_with(counted.changes, _daily(days.kind_user, day, acted)),
+    )
+
+
+def _daily(user: IntArray, day: IntArray, amount: IntArray) -> Changes:
+    """Changes of days whose events are not at hand."""
+    nothing = np.zeros(len(user), np.int64)
+    return Changes(nothing, user, nothing, day, amount)
+
+
+def _visits_with(changes: Changes, acted: Changes) -> Changes:
+    """One change for each day on which a user acted: `acted` says it together with `changes`."""
+    both = np.isin(changes.entity, acted.entity)
+    visits = changes.chosen(_visits(changes))
+    came = changes.chosen(both & (changes.sign > 0)).plus(acted)
+    found = condensed(np.stack([came.entity, came.day], axis=1), came.sign[:, None]).keys
+    alone = visits.chosen(~np.isin(visits.entity, acted.entity))
+    return alone.plus(_daily(found[:, 0], found[:, 1], np.ones(len(found), np.int64)))
+
+
+def _rows(log: EventLog, counted: _Counted, instants: Instants, created_at: int) -> pa.Table:
+    order, changes = instants.written, counted.changes
+    sums = sums_over(instants, changes)
+    values = kind_counts(instants, sums, counted.kind, columns.ACTION_KINDS, "{kind}_count_{days}d")
+    values |= _money(counted, instants)
     acts = np.flatnonzero(log.is_action | (log.kind == CANCEL_CODE))
-    rows = timeline.rows_of(log.user[acts], log.at[acts])
-    top = top_categories(timeline, changes, sums, category[log.item[changes.source]])
-    active_days = sums.chosen(_visits(changes)).counts(PROFILE_DAYS)
+    rows = instants.rows_of(log.user[acts], log.at[acts])
+    top = top_categories(instants, counted.by_category, sums, counted.category)
+    visits = sums.chosen(_visits(changes)) if counted.visits is None else sums_over(instants, counted.visits)
     values |= {
-        columns.ACTIVE_DAYS: pa.array(active_days[order]),
-        columns.LAST_EVENT_AT: pa.array(latest_values(timeline, rows, log.at[acts] // SECOND)[order]),
+        columns.ACTIVE_DAYS: pa.array(visits.counts(PROFILE_DAYS)[order]),
+        columns.LAST_EVENT_AT: pa.array(latest_values(instants, rows, log.at[acts] // SECOND)[order]),
         columns.TOP_CATEGORIES: list_column(top.keys, top.offsets, pa.int64()),
         columns.TOP_CATEGORY_SHARES: list_column(top.shares, top.offsets, pa.float32()),
-        columns.USER_ID: names_of(log.users, timeline.entity[order]),
-        columns.EVENT_TIMESTAMP: instant_column(timeline.at[order]),
+        columns.USER_ID: names_of(log.users, instants.entity[order]),
+        columns.EVENT_TIMESTAMP: instant_column(instants.at[order]),
         columns.CREATED_TIMESTAMP: instant_column(np.full(len(order), created_at)),
     }
     return view_table(columns.USER_ACTIVITY, values)
 
 
-def _money(log: EventLog, timeline: Instants) -> dict[str, Column]:
-    order = timeline.written
-    changes, value, price = _money_changes(log)
-    sums = sums_over(timeline, changes)
+def _money(counted: _Counted, instants: Instants) -> dict[str, Column]:
+    order, value, price = instants.written, counted.value, counted.price
+    sums = sums_over(instants, counted.money)
     values = {
         f"purchase_value_micros_{days}d": pa.array(sums.sums(value, days)[order])
         for days in columns.WINDOW_DAYS

@@ -1,6 +1,6 @@
 """Canonical events as arrays: what cleaning, logs and counters take of a batch."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,8 +64,12 @@ class EventBatch:
         return np.append(self.item_keys, 0)[self.item]
 
 
-def read_batch(events: pa.Table) -> EventBatch:
-    """The arrays of canonical `events`; queries and ids of events are no part of them."""
+def read_batch(events: pa.Table, key_of: Callable[[str], int] = stable_key) -> EventBatch:
+    """The arrays of canonical `events`; queries and ids of events are no part of them.
+
+    Args:
+        key_of: `stable_key`, or one that remembers what it answered.
+    """
     users, user = _encoded(events[columns.USER_ID])
     items, item = _encoded(events[columns.ITEM_ID])
     kind = kind_codes(events[columns.KIND])
@@ -74,7 +78,7 @@ def read_batch(events: pa.Table) -> EventBatch:
     return EventBatch(
         users=users,
         items=items,
-        item_keys=np.fromiter((stable_key(name) for name in items), np.int64, len(items)),
+        item_keys=np.fromiter(map(key_of, items), np.int64, len(items)),
         user=user,
         item=item,
         kind=kind,

@@ -24,7 +24,7 @@ from recsys.ingest.cleaning.hashing import HashArray, hash_texts
 from recsys.ingest.cleaning.rules import CleaningRules
 from recsys.ingest.tables.live_rejects import LiveRejects
 from recsys.streaming.batch import EventBatch
-from recsys.streaming.user_log import UserLogs, looked_back_on
+from recsys.streaming.user_logs.log import UserLogs, looked_back_on
 
 NO_REJECTS = LiveRejects()
 

@@ -11,7 +11,7 @@ from recsys.features.item_engagement import COUNTED_KINDS
 from recsys.features.windows import day_of
 from recsys.streaming.batch import EventBatch
 from recsys.streaming.item_counters import TILE_COLUMNS, ItemCounters, sum_counters, weight_at_origin
-from recsys.streaming.user_log import Rows, UserLogs
+from recsys.streaming.user_logs.log import Rows, UserLogs
 
 
 def item_deltas(

@@ -4,8 +4,9 @@ Those of several partitions add up in any order: `ItemCounters` are both the sta
 """
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 import pyarrow as pa
@@ -122,21 +123,25 @@ def add_counters(stored: ItemCounters, deltas: ItemCounters) -> ItemCounters:
 
     Counters that left every window before their item's newest event are forgotten.
     """
-    items = tuple(dict.fromkeys((*stored.items, *deltas.items)))
+    return sum_parts([stored, deltas])
+
+
+def sum_parts(parts: Sequence[ItemCounters]) -> ItemCounters:
+    """The sum of all `parts`, see `add_counters`; an item may come several times in one of them."""
+    items = tuple(dict.fromkeys(chain.from_iterable(part.items for part in parts)))
     place = {item: rank for rank, item in enumerate(items)}
-    parts = [
-        (counters, np.fromiter((place[item] for item in counters.items), np.int64, len(counters)))
-        for counters in (stored, deltas)
-    ]
     newest, last = np.zeros(len(items), np.int64), np.zeros(len(items), np.int64)
     popularity = np.zeros(len(items))
-    for counters, places in parts:
-        newest[places] = np.maximum(newest[places], counters.newest_at)
-        last[places] = np.maximum(last[places], counters.last_at)
-        popularity[places] += counters.popularity
-    item = np.concatenate([places[counters.item] for counters, places in parts])
-    day = np.concatenate([counters.day for counters, _ in parts])
-    counts = np.concatenate([counters.counts for counters, _ in parts])
+    of_parts = []
+    for part in parts:
+        places = np.fromiter((place[item] for item in part.items), np.int64, len(part))
+        np.maximum.at(newest, places, part.newest_at)
+        np.maximum.at(last, places, part.last_at)
+        np.add.at(popularity, places, part.popularity)
+        of_parts.append(places[part.item])
+    item = np.concatenate([np.zeros(0, np.int64), *of_parts])
+    day = np.concatenate([np.zeros(0, np.int64), *(part.day for part in parts)])
+    counts = np.concatenate([np.zeros((0, len(COUNTED_KINDS)), np.int64), *(part.counts for part in parts)])
     kept = day >= first_day(newest, LONGEST_WINDOW)[item]
     return sum_counters(items, item[kept], day[kept], counts[kept], newest, last, popularity)
 
@@ -162,8 +167,16 @@ def decode_counters(stored: Mapping[str, bytes]) -> ItemCounters:
     Raises:
         DataError: counters are of another version.
     """
-    items = tuple(sorted(stored))
-    blobs = [stored[item] for item in items]
+    items = sorted(stored)
+    return decode_parts(items, [stored[item] for item in items])
+
+
+def decode_parts(items: Sequence[str], blobs: Sequence[bytes]) -> ItemCounters:
+    """The counters in `blobs` of these items, in their order; one item may come several times.
+
+    Raises:
+        DataError: counters are of another version.
+    """
     heads = [_HEAD.unpack_from(blob) for blob in blobs]
     for item, head in zip(items, heads, strict=True):
         if head[0] != COUNTER_VERSION:
@@ -174,7 +187,7 @@ def decode_counters(stored: Mapping[str, bytes]) -> ItemCounters:
     lengths = np.fromiter((len(blob) - _HEAD.size for blob in blobs), np.int64, len(blobs))
     rows = np.frombuffer(b"".join([memoryview(blob)[_HEAD.size :] for blob in blobs]), COUNTER_DTYPE)
     return ItemCounters(
-        items=items,
+        items=tuple(items),
         item=np.repeat(np.arange(len(items)), lengths // COUNTER_DTYPE.itemsize),
         day=rows["day"].astype(np.int64),
         counts=rows["counts"].astype(np.int64),

@@ -15,7 +15,7 @@ from recsys.arrays import BoolArray, IntArray
 from recsys.dataset.schemas import EVENT_SCHEMA
 from recsys.errors import InvalidEventError
 from recsys.event_fields import filters_text
-from recsys.events import Event, UserEvent, parse_event
+from recsys.events import Fields, UserEvent, parse_fields
 from recsys.ingest.cleaning.hashing import hash_texts
 from recsys.instants import to_micros
 from recsys.streaming.stream import Entry, partition_of
@@ -24,6 +24,7 @@ CheckItem = Callable[[str], None]
 """Raises InvalidEventError for the id of an item that is not in the catalog."""
 
 _USERS_REMEMBERED = 1 << 17
+_REQUIRED = (columns.EVENT_ID, columns.KIND, columns.USER_ID)
 # Fields that some kinds of event have: absent ones are null.
 _OPTIONAL = (
     columns.ITEM_ID,
@@ -90,13 +91,13 @@ def parse_entries(
         sequence: of the first event; those after it count on.
         check_item: rejects events of unknown items.
     """
-    events: list[UserEvent] = []
+    events: list[Fields] = []
     kept: list[Entry] = []
     poison: list[tuple[Entry, str]] = []
     for entry in entries:
         try:
-            event = _user_event(entry, partitions)
-            if check_item is not None and (item := getattr(event, columns.ITEM_ID, None)) is not None:
+            event = _event_fields(entry, partitions)
+            if check_item is not None and (item := event.get(columns.ITEM_ID)) is not None:
                 check_item(item)
             events.append(event)
             kept.append(entry)
@@ -115,21 +116,24 @@ def event_id_hashes(ids: Any) -> IntArray:
     return hash_texts(ids).view(np.int64)
 
 
-def _user_event(entry: Entry, partitions: int) -> UserEvent:
+def _event_fields(entry: Entry, partitions: int) -> Fields:
+    """The fields of a user's event, its kind among them."""
     row = orjson.loads(entry.body)
     if not isinstance(row, dict):
         raise InvalidEventError(f"the body is a {type(row).__name__}, not an object with the event's fields.")
-    event: Event = parse_event(row)
-    if not isinstance(event, UserEvent):
+    event, fields = parse_fields(row)
+    if not issubclass(event, UserEvent):
         raise InvalidEventError(
             f"{event.kind} belongs to the catalog's partition {partitions}, not to {entry.partition}."
         )
-    right = _partition_of(event.user_id, partitions)
+    right = _partition_of(fields[columns.USER_ID], partitions)
     if right != entry.partition:
         raise InvalidEventError(
-            f"user_id {event.user_id!r} belongs to partition {right}, not {entry.partition}. Send it there."
+            f"user_id {fields[columns.USER_ID]!r} belongs to partition {right}, not {entry.partition}. "
+            "Send it there."
         )
-    return event
+    fields[columns.KIND] = event.kind
+    return fields
 
 
 @lru_cache(_USERS_REMEMBERED)
@@ -137,21 +141,22 @@ def _partition_of(user_id: str, partitions: int) -> int:
     return partition_of(user_id, partitions)
 
 
-def _table(events: Sequence[UserEvent], weights: Mapping[str, float], sequence: int) -> pa.Table:
+def _table(events: Sequence[Fields], weights: Mapping[str, float], sequence: int) -> pa.Table:
     values: dict[str, Any] = {
-        columns.EVENT_ID: [event.event_id for event in events],
-        columns.KIND: [event.kind for event in events],
-        columns.USER_ID: [event.user_id for event in events],
-        columns.AT: [to_micros(event.at) for event in events],
+        **{name: [event[name] for event in events] for name in _REQUIRED},
+        columns.AT: [to_micros(event[columns.AT]) for event in events],
         columns.SEQUENCE: np.arange(sequence, sequence + len(events)),
-        columns.WEIGHT: np.array([weights[event.kind] for event in events], np.float32),
+        columns.WEIGHT: np.array([weights[event[columns.KIND]] for event in events], np.float32),
     }
-    quantities = (getattr(event, columns.EVENT_QUANTITY, None) for event in events)
-    values[columns.QUANTITY] = [None if each is None else as_thousandths(each) for each in quantities]
-    filters = (getattr(event, columns.FILTERS, None) for event in events)
-    values[columns.FILTERS] = [None if each is None else filters_text(each) for each in filters]
-    had = {name for cls in {type(event) for event in events} for name in cls.__dataclass_fields__}
-    values |= {name: [getattr(event, name, None) for event in events] for name in _OPTIONAL if name in had}
+    said = set[str]().union(*events)
+    values |= {name: [event.get(name) for event in events] for name in _OPTIONAL if name in said}
+    for name, stored, said_as in (
+        (columns.QUANTITY, as_thousandths, columns.EVENT_QUANTITY),
+        (columns.FILTERS, filters_text, columns.FILTERS),
+    ):
+        if said_as in said:
+            found = (event.get(said_as) for event in events)
+            values[name] = [None if each is None else stored(each) for each in found]
     arrays = []
     for field in EVENT_SCHEMA:
         if field.name not in values:

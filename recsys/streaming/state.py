@@ -19,15 +19,25 @@ class UserState:
     """A user's recent events.
 
     Attributes:
-        log: see `recsys.streaming.user_log`.
+        log: see `recsys.streaming.user_logs.log`; of a long one what is behind its parts.
         expires: microseconds of the next midnight at which the user's features change by themselves.
-        searches: see `decode_searches` of `recsys.streaming.user_log`; empty = none.
+        searches: see `decode_searches` of `recsys.streaming.user_logs.searches`; empty = none.
+        parts: how many parts of the log are stored apart, see `StreamState.log_parts`.
     """
 
     partition: int
     log: bytes
     expires: int = NEVER
     searches: bytes = b""
+    parts: int = 0
+
+
+@dataclass(frozen=True)
+class LogParts:
+    """What becomes of the parts of a long log: those before stay or go, and `new` ones follow."""
+
+    keep: bool
+    new: Sequence[bytes]
 
 
 @dataclass(frozen=True)
@@ -53,7 +63,7 @@ class Step:
     Attributes:
         epoch: of the state that this was computed from, see `StreamState.epoch`.
         before, after: partition -> offset up to which events are in the state.
-        users: those whose log changed.
+        users: those whose log changed. log_parts: of these, whose stored parts change.
         expiries: of users whose log is as before, microseconds.
         items: ids of items that change; `merge` says how.
         merge: (states of these items as they are stored, created timestamp of this step) -> new states.
@@ -67,6 +77,7 @@ class Step:
     before: Mapping[int, int]
     after: Mapping[int, int]
     users: Mapping[str, UserState] = field(default_factory=dict)
+    log_parts: Mapping[str, LogParts] = field(default_factory=dict)
     expiries: Mapping[str, int] = field(default_factory=dict)
     items: Sequence[str] = ()
     merge: Callable[[ItemStates, int], ItemStates] = lambda states, created: states
@@ -103,7 +114,7 @@ class Pending:
 
 @dataclass(frozen=True)
 class InitialState:
-    """What a state is begun with.
+    """What a state is begun with. `users` comes to its end before the first of `items` is asked for.
 
     Attributes:
         epoch: names the data it was made from.
@@ -144,6 +155,10 @@ class StreamState(Protocol):
 
     def users(self, user_ids: Collection[str]) -> dict[str, UserState]:
         """The states of those users that have one."""
+        ...
+
+    def log_parts(self, user_id: str) -> list[bytes]:
+        """The stored parts of a user's log, the oldest first."""
         ...
 
     def items(self, item_ids: Collection[str]) -> dict[str, ItemState]:

@@ -6,7 +6,7 @@ what the one before it left. So kill it at any point: everything counts exactly 
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -33,8 +33,9 @@ from recsys.streaming.engagement import ItemUpdate, KnownItems, all_known, unkno
 from recsys.streaming.event_log_lines import log_dead_letters, log_rejected
 from recsys.streaming.parsing import CheckItem, ParsedEntries, parse_entries
 from recsys.streaming.sinks import Sinks
-from recsys.streaming.state import DUE, Committed, Step, StreamState, UserState
-from recsys.streaming.stream import Entry, EventStream, StreamReader, partition_of
+from recsys.streaming.state import DUE, Committed, Step, StreamState
+from recsys.streaming.stream import Entry, EventStream, StreamReader
+from recsys.streaming.user_logs.known_logs import KnownLogs, WorkerLogs
 
 TICK_ROWS = 500  # entities whose windows are moved on at once, so that events need not wait long
 TICK_SECONDS = 1.0  # how often they are looked for when there were none
@@ -47,6 +48,7 @@ class ShopRules:
     Attributes:
         weights: kind -> how much an event of it says.
         label_kinds: the actions that make an item popular.
+        categories_version: another one as soon as `categories` answers otherwise than before.
         rejects: the mapping's own rules.
     """
 
@@ -57,6 +59,7 @@ class ShopRules:
     rejects: LiveRejects = NO_REJECTS
     is_known: KnownItems = all_known
     check_item: CheckItem | None = None
+    categories_version: Callable[[], int] = lambda: 0
 
 
 class Worker:
@@ -88,6 +91,7 @@ class Worker:
         self._stream, self._state, self._out = stream, state, sinks
         self._rules, self._settings = rules, settings
         self._clock, self._pause = clock, pause
+        self._logs = WorkerLogs(state.log_parts, rules.cleaning, rules.categories, rules.categories_version)
         self._epoch = state.epoch() or ""
         self._reader: StreamReader | None = None
         self._offsets: dict[int, int] = {}
@@ -106,6 +110,7 @@ class Worker:
         self.outdated = self._state.epoch() != self._epoch
         self._sequence = 0
         self._ticked_at = 0
+        self._logs.forget()
         if not partitions or self.outdated:
             return
         for pending in self._state.pending(partitions):
@@ -164,8 +169,13 @@ class Worker:
             self._stream.put_aside(parsed.poison, now)
             log_dead_letters(parsed.poison)
         new = parsed.take(~self._state.seen(parsed.id_hashes))
-        users = self._state.users(pc.unique(new.events[columns.USER_ID]).to_pylist())
-        result = self._aggregate(new, users, now)
+        names = pc.unique(new.events[columns.USER_ID]).to_pylist()
+        users, bots = self._state.users(names), self._state.bots(names)
+        known = self._logs.read(users, new.events, bots)
+        result = self._aggregate(new, known, now, bots)
+        states, log_parts = self._logs.changed(
+            users, known, result, self._stream.partitions, bots | result.bots
+        )
         log_rejected(result.rejected, parsed.entries, sequence)
         update = ItemUpdate(result.deltas, now)
         unknown = unknown_items(result.kept, rules.is_known)
@@ -173,7 +183,8 @@ class Worker:
             epoch=self._epoch,
             before=self._offsets,
             after=after,
-            users=self._states(users, result),
+            users=states,
+            log_parts=log_parts,
             items=result.deltas.items,
             merge=update,
             seen=np.unique(new.id_hashes),
@@ -187,40 +198,31 @@ class Worker:
             self._retries += 1
             self.take(self.partitions)
             return
+        self._logs.committed()
         self._retries, self._offsets = 0, after
         self._publish(committed, result.rows, update)
         visible = self._clock()
         self._out.progress.advance(after, [visible - entry.accepted_at for entry in entries])
         self._out.progress.count(len(entries), sum(unknown.values()))
 
-    def _aggregate(self, parsed: ParsedEntries, users: Mapping[str, UserState], now: int) -> Aggregated:
+    def _aggregate(
+        self, parsed: ParsedEntries, known: KnownLogs, now: int, bots: frozenset[str]
+    ) -> Aggregated:
         return aggregate(
             parsed.events,
-            _logs(users),
-            searches=_searches(users),
+            known.logs,
+            searches=known.searches,
             categories=self._rules.categories,
             rules=self._rules.cleaning,
             now=now,
             created=now,  # the commit says better
-            bots=self._state.bots(pc.unique(parsed.events[columns.USER_ID]).to_pylist()),
+            bots=bots,
             lateness=round(self._settings.lateness_days * DAY),
             accepted_at=parsed.accepted_at,
             label_kinds=self._rules.label_kinds,
             rejects=self._rules.rejects,
+            beside=known.beside,
         )
-
-    def _states(self, before: Mapping[str, UserState], result: Aggregated) -> dict[str, UserState]:
-        states, expires = {}, result.rows.expires
-        for user, log in result.logs.items():
-            old = before.get(user) or UserState(partition_of(user, self._stream.partitions), b"")
-            states[user] = replace(
-                old,
-                log=log,
-                # No new row of activity (a search, say): what was to change at midnight still does.
-                expires=_micros(expires[user]) if user in expires else old.expires,
-                searches=result.searches.get(user, old.searches),
-            )
-        return states
 
     def _counts(
         self,
@@ -274,12 +276,14 @@ class Worker:
             self._ticked_at = now
             self._state.forget(day_of(now) - round(self._settings.lateness_days) - 1)
             return False
-        logs, categories = _logs(users), self._rules.categories
+        known, categories = self._logs.read(users), self._rules.categories
         # Midnights leave histories alone; users of a state that was just begun may not be online at all.
         if any(state.expires == DUE for state in users.values()):
-            rows = user_rows(logs, _searches(users), categories=categories, now=now, created=now)
+            rows = user_rows(
+                known.logs, known.searches, categories=categories, now=now, created=now, beside=known.beside
+            )
         else:
-            rows = expire(logs, categories=categories, now=now, created=now)
+            rows = expire(known.logs, categories=categories, now=now, created=now, beside=known.beside)
         update = ItemUpdate(None, now)
         step = Step(
             epoch=self._epoch,
@@ -299,9 +303,10 @@ class Worker:
     def _rewrite(self, user_ids: Sequence[str], item_ids: Sequence[str], created: int) -> None:
         """Writes the rows of these entities online as the state has them."""
         now = self._clock()
-        users = self._state.users(user_ids)
-        categories = self._rules.categories
-        rows = user_rows(_logs(users), _searches(users), categories=categories, now=now, created=created)
+        known, categories = self._logs.read(self._state.users(user_ids)), self._rules.categories
+        rows = user_rows(
+            known.logs, known.searches, categories=categories, now=now, created=created, beside=known.beside
+        )
         update = ItemUpdate(None, now)
         update(self._state.items(item_ids), created)
         self._write_online(rows, update, created)
@@ -327,14 +332,6 @@ class Worker:
 
 def _last_offsets(entries: Sequence[Entry]) -> dict[int, int]:
     return {entry.partition: entry.offset for entry in entries}  # in the order of offsets: the last one stays
-
-
-def _logs(users: Mapping[str, UserState]) -> dict[str, bytes]:
-    return {user: state.log for user, state in users.items()}
-
-
-def _searches(users: Mapping[str, UserState]) -> dict[str, bytes]:
-    return {user: state.searches for user, state in users.items()}
 
 
 def _micros(expires: int | None) -> int:

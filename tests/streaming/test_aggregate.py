@@ -15,7 +15,7 @@ from recsys.ingest.cleaning.rules import CleaningRules
 from recsys.instants import to_micros
 from recsys.streaming.aggregate import stamp_rows
 from recsys.streaming.item_counters import decode_counters
-from recsys.streaming.user_log import LOG_DTYPE, decode_logs
+from recsys.streaming.user_logs.log import LOG_DTYPE, decode_logs
 from tests.features.worlds import START, event
 from tests.streaming.replayed import EVERYTHING, Replayed, canonical
 

@@ -41,6 +41,13 @@ def test_an_event_has_the_columns_of_the_lake() -> None:
     assert parsed.poison == []
 
 
+def test_a_purchase_that_says_no_quantity_is_of_one_piece() -> None:
+    bodies = [body(kind=kind) for kind in ("cart", "purchase", "cancel", "view")]
+    entries = [entry(place, each) for place, each in enumerate(bodies, start=1)]
+    parsed = parse_entries(entries, PARTITIONS, DEFAULT_WEIGHTS, 1)
+    assert parsed.events[columns.QUANTITY].to_pylist() == [1000, 1000, None, None]
+
+
 def test_poison_is_told_apart_with_its_reason() -> None:
     wrong = (partition_of("u", PARTITIONS) + 1) % PARTITIONS
     entries = [

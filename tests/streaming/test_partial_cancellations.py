@@ -14,7 +14,7 @@ from recsys.features.event_log import read_log
 from recsys.features.user_activity import user_activity
 from recsys.ingest.cleaning.clean import clean
 from recsys.instants import to_micros
-from recsys.streaming.user_log import decode_logs, encode_logs
+from recsys.streaming.user_logs.log import decode_logs, encode_logs
 from tests.features.worlds import START, category_keys, event, row_at, table
 from tests.streaming.replayed import EVERYTHING, Replayed, canonical
 

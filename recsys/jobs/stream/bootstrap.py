@@ -20,17 +20,17 @@ from recsys.ingest.mapping.files import load_mapping
 from recsys.ingest.mapping.schema import ShopMapping
 from recsys.ingest.tables.live_rejects import live_rejects
 from recsys.instants import from_micros
+from recsys.jobs.stream.lake_state import LakeState
 from recsys.stores.lake.dataset_files import INFO_FILE, ITEMS_FILE, MAPPING_FILE, load_info, load_items
 from recsys.stores.lake.event_lake import EventLake, open_lake
 from recsys.stores.locks import wait_for_lock
 from recsys.stores.stream.lake_flush import flush_waiting
 from recsys.stores.stream.state import SqliteStreamState
-from recsys.streaming.bootstrap import BOOTSTRAP_COLUMNS, bootstrap
-from recsys.streaming.item_counters import encode_counters
 from recsys.streaming.parsing import event_id_hashes
 from recsys.streaming.state import DUE, InitialState, ItemState, UserState
 from recsys.streaming.stream import EventStream, partition_of
-from recsys.streaming.user_log import add_searches, decode_logs, encode_logs, encode_searches
+from recsys.streaming.user_logs.log import decode_logs, encode_logs
+from recsys.streaming.user_logs.searches import add_searches, encode_searches
 from recsys.streaming.worker import ShopRules
 
 
@@ -67,7 +67,9 @@ def begin_state(
             return False
         state.pause()  # from here on no worker commits anything, so what the lake gets now is all
         flush_waiting(state, EventLake(paths.live))
-        state.begin(_initial_state(settings, state, stream, f"{epoch}.{uuid4().hex[:8]}", now))
+        epoch = f"{epoch}.{uuid4().hex[:8]}"
+        with LakeState(open_lake(paths), shop_mapping(paths), paths.stream) as begun:
+            state.begin(_initial_state(settings, state, stream, epoch, now, begun))
     return True
 
 
@@ -87,6 +89,7 @@ def shop_rules(paths: HomePaths, categories: "ItemCategories") -> ShopRules:
         live_rejects(mapping.events),
         categories.is_known,
         categories.check if mapping.items.unknown == "quarantine" else None,
+        lambda: categories.version,
     )
 
 
@@ -96,9 +99,14 @@ def shop_mapping(paths: HomePaths) -> ShopMapping:
 
 
 class ItemCategories:
-    """The categories of the catalog by stable keys; `refresh` reads changed items."""
+    """The categories of the catalog by stable keys; `refresh` reads changed items.
+
+    Attributes:
+        version: of what they are, counted from 0.
+    """
 
     def __init__(self, paths: HomePaths) -> None:
+        self.version = -1
         self._paths = paths
         self._seen: tuple[float, ...] = ()
         self._keys = self._categories = np.zeros(0, np.int64)
@@ -139,38 +147,34 @@ class ItemCategories:
         items = load_items(self._paths)
         keys = keys_of(items[columns.ITEM_ID])
         order = np.argsort(keys)
-        self._keys, self._categories = keys[order], keys_of(items[columns.CATEGORY])[order]
+        keys, found = keys[order], keys_of(items[columns.CATEGORY])[order]
         self._seen = seen
+        if self.version < 0 or not (
+            np.array_equal(keys, self._keys) and np.array_equal(found, self._categories)
+        ):
+            self._keys, self._categories = keys, found
+            self.version += 1
 
 
 def _initial_state(
-    settings: Settings, state: SqliteStreamState, stream: EventStream, epoch: str, now: int
+    settings: Settings, state: SqliteStreamState, stream: EventStream, epoch: str, now: int, begun: LakeState
 ) -> InitialState:
-    lake = open_lake(settings.paths)
-    mapping = shop_mapping(settings.paths)
-    events = lake.read_as_happened(BOOTSTRAP_COLUMNS)
-    begun = bootstrap(events, rules=mapping.cleaning, label_kinds=mapping.label_kinds)
     # A client may send an event again that the shop's files held: one that is no older than this.
     since = from_micros(now) - timedelta(days=settings.stream.lateness_days + 1)
-    recent = lake.event_ids(since)
-    sequences = events[columns.SEQUENCE].to_numpy()
+    recent = open_lake(settings.paths).event_ids(since)
     # Without offsets of its own a state begins behind what the stream was told to be safe in the lake.
     committed = {each.partition: each.committed_offset for each in stream.status()}
     offsets = state.offsets(range(stream.partitions))
     return InitialState(
         epoch=epoch,
-        sequence=int(sequences.max(initial=0)) + 1,
+        sequence=begun.last_sequence + 1,
         offsets={each: offset or committed.get(each, 0) for each, offset in offsets.items()},
         users=(
-            (
-                user,
-                UserState(partition_of(user, stream.partitions), log, DUE, begun.searches.get(user, b"")),
-            )
-            for user, log in begun.logs.items()
+            (user, UserState(partition_of(user, stream.partitions), log, DUE, part.searches.get(user, b"")))
+            for part in begun.users()
+            for user, log in part.logs.items()
         ),
-        items=(
-            (item, ItemState(counters, DUE)) for item, counters in encode_counters(begun.counters).items()
-        ),
+        items=((item, ItemState(counters, DUE)) for part in begun.items() for item, counters in part.items()),
         seen=np.unique(event_id_hashes(recent)),
     )
 

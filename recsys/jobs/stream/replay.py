@@ -1,7 +1,7 @@
 """Rebuilds the online features of users and items from the lake beside those that are read, then switches."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
@@ -11,6 +11,7 @@ from recsys.documents import JsonObject
 from recsys.errors import DataError
 from recsys.instants import to_micros
 from recsys.jobs.stream.bootstrap import ItemCategories, begin_state, shop_mapping
+from recsys.jobs.stream.lake_state import LakeState
 from recsys.progress import Progress, silent
 from recsys.stores.features.feast_registry import open_repository
 from recsys.stores.features.online_writer import OnlineRows
@@ -28,8 +29,7 @@ from recsys.stores.stream.lake_flush import flush_waiting
 from recsys.stores.stream.open import open_stream
 from recsys.stores.stream.state import SqliteStreamState
 from recsys.streaming.aggregate import user_rows
-from recsys.streaming.bootstrap import BOOTSTRAP_COLUMNS, Bootstrapped, bootstrap
-from recsys.streaming.item_counters import decode_counters, encode_counters, item_rows
+from recsys.streaming.item_counters import decode_counters, item_rows
 
 VIEWS = (columns.USER_ACTIVITY, columns.USER_HISTORY, columns.USER_SEARCHES, columns.ITEM_ENGAGEMENT)
 ROWS_AT_ONCE = 1000
@@ -79,28 +79,32 @@ def replay_events(
     with _replay_lock(settings):
         begin_generation(client, store.project, [view.layout.view for view in views])
         try:
-            with progress("read events", None):
-                begun, events, created = _read(settings, now, start, end)
+            created = _begin(settings, now, anew=start is None and end is None)
             at = now if end is None else to_micros(end) - 1
-            _write(settings, begun, at, created, progress)
+            with ExitStack() as stack:
+                lake, mapping = open_lake(settings.paths), shop_mapping(settings.paths)
+                with progress("read events", None):
+                    begun = stack.enter_context(LakeState(lake, mapping, settings.paths.stream, start, end))
+                if not begun.events:
+                    since, until = start or "the beginning", end or "now"
+                    raise DataError(f"no event from {since} to {until}. Choose another time.")
+                users, items = _write(settings, begun, at, created, progress)
             switch_generation(client, store.project)
         except BaseException:
             abandon_generation(client, store.project)
             raise
         retired = retire_generations(client, store.project, views)
     client.close()
-    return ReplayResult(events, len(begun.logs), len(begun.counters), retired)
+    return ReplayResult(begun.events, users, items, retired)
 
 
-def _read(
-    settings: Settings, now: int, start: datetime | None, end: datetime | None
-) -> tuple[Bootstrapped, int, int]:
-    """Logs and counters of the lake's events, how many those are, and the created timestamp of their rows."""
+def _begin(settings: Settings, now: int, anew: bool) -> int:
+    """Writes to the lake what waits for it; the created timestamp of the rows that are made from the lake."""
     state = SqliteStreamState(settings.paths.stream)
     try:
         # Before the lake is complete: what workers process from now on is newer than the rows made here.
         created = state.stamp(now)
-        if start is None and end is None:
+        if anew:
             stream = open_stream(settings)
             stream.confirm_partitions()
             begin_state(settings, state, stream, now, anew=True)
@@ -109,34 +113,37 @@ def _read(
             flush_waiting(state, EventLake(settings.paths.live))
     finally:
         state.close()
-    events = open_lake(settings.paths).read_as_happened(BOOTSTRAP_COLUMNS, start, end)
-    if not len(events):
-        raise DataError(f"no event from {start or 'the beginning'} to {end or 'now'}. Choose another time.")
-    mapping = shop_mapping(settings.paths)
-    begun = bootstrap(events, rules=mapping.cleaning, label_kinds=mapping.label_kinds)
-    return begun, len(events), created
+    return created
 
 
-def _write(settings: Settings, begun: Bootstrapped, at: int, created: int, progress: Progress) -> None:
+def _write(
+    settings: Settings, begun: LakeState, at: int, created: int, progress: Progress
+) -> tuple[int, int]:
+    """Writes all rows valid at `at`; returns of how many users and items."""
     online, categories = OnlineRows(settings, shadow=True), ItemCategories(settings.paths)
-    counters = encode_counters(begun.counters)
-    with progress("rows online", len(begun.logs) + len(counters)) as advance:
-        for logs in _parts(begun.logs):
-            searches = {user: begun.searches[user] for user in logs if user in begun.searches}
-            rows = user_rows(logs, searches, categories=categories, now=at, created=created)
-            online.write(
-                {
-                    columns.USER_ACTIVITY: rows.activity,
-                    columns.USER_HISTORY: rows.history,
-                    columns.USER_SEARCHES: rows.searches,
-                }
-            )
-            advance(len(logs))
-        for part in _parts(counters):
-            engagement = item_rows(decode_counters(part), now=at, created=created).engagement
-            online.write({columns.ITEM_ENGAGEMENT: engagement})
-            advance(len(part))
+    users = items = 0
+    with progress("rows online", None) as advance:
+        for part in begun.users():
+            for logs in _parts(part.logs):
+                searches = {user: part.searches[user] for user in logs if user in part.searches}
+                rows = user_rows(logs, searches, categories=categories, now=at, created=created)
+                online.write(
+                    {
+                        columns.USER_ACTIVITY: rows.activity,
+                        columns.USER_HISTORY: rows.history,
+                        columns.USER_SEARCHES: rows.searches,
+                    }
+                )
+                users += len(logs)
+                advance(len(logs))
+        for of_items in begun.items():
+            for counters in _parts(of_items):
+                engagement = item_rows(decode_counters(counters), now=at, created=created).engagement
+                online.write({columns.ITEM_ENGAGEMENT: engagement})
+                items += len(counters)
+                advance(len(counters))
     online.close()
+    return users, items
 
 
 def _parts(values: dict[str, bytes]) -> Iterator[dict[str, bytes]]:

@@ -50,8 +50,7 @@ class SqliteStreamState:
             )
             with self._transaction("begin"):
                 self._db.execute("INSERT OR IGNORE INTO meta VALUES ('name', ?)", (uuid4().hex[:12],))
-                if "searches" not in {name for _, name, *_ in self._db.execute("PRAGMA table_info(users)")}:
-                    self._db.execute(tables.ADD_SEARCHES)
+                tables.upgrade_tables(self._db)
             self._name = str(self._meta("name"))
 
     # -- begin ------------------------------------------------------------------------------------
@@ -70,7 +69,7 @@ class SqliteStreamState:
     def begin(self, origin: InitialState) -> None:
         """Replaces users, items and offsets by those of `origin`; what waits for the lake stays."""
         with self._transaction("begin"):
-            for table in ("partitions", "users", "items", "bots", "seen", "pending"):
+            for table in ("partitions", "users", "log_parts", "items", "bots", "seen", "pending"):
                 self._db.execute(f"DELETE FROM {table}")
             self._db.executemany("INSERT INTO partitions VALUES (?, ?)", origin.offsets.items())
             self._db.executemany(tables.SET_USER, (_user_row(*each) for each in origin.users))
@@ -100,8 +99,12 @@ class SqliteStreamState:
 
     def users(self, user_ids: Collection[str]) -> dict[str, UserState]:
         """The states of those users that have one."""
-        query = "SELECT user_id, partition, log, expires, searches FROM users WHERE user_id IN"
+        query = "SELECT user_id, partition, log, expires, searches, parts FROM users WHERE user_id IN"
         return {user: UserState(*values) for user, *values in self._in(query, user_ids)}
+
+    def log_parts(self, user_id: str) -> list[bytes]:
+        """The stored parts of a user's log, the oldest first."""
+        return [log for (log,) in self._rows(tables.LOG_PARTS, (user_id,))]
 
     def items(self, item_ids: Collection[str]) -> dict[str, ItemState]:
         """The states of those items that have one."""
@@ -123,7 +126,7 @@ class SqliteStreamState:
         rows: list[Any] = []
         for partition in partitions:
             query = (
-                "SELECT user_id, partition, log, expires, searches FROM users "
+                "SELECT user_id, partition, log, expires, searches, parts FROM users "
                 "WHERE partition = ? AND expires <= ? LIMIT ?"
             )
             rows += self._rows(query, (partition, now, count - len(rows)))
@@ -175,6 +178,7 @@ class SqliteStreamState:
         items = step.merge(self.items(step.items), created) if step.items else {}
         db.executemany("INSERT OR REPLACE INTO partitions VALUES (?, ?)", step.after.items())
         db.executemany(tables.SET_USER, (_user_row(*each) for each in step.users.items()))
+        tables.write_log_parts(db, step.log_parts)
         expiries = ((expires, user) for user, expires in step.expiries.items())
         db.executemany("UPDATE users SET expires = ? WHERE user_id = ?", expiries)
         db.executemany(tables.SET_ITEM, (_item_row(*each) for each in items.items()))
@@ -329,7 +333,7 @@ class SqliteStreamState:
 
 
 def _user_row(user_id: str, state: UserState) -> tuple[Any, ...]:
-    return user_id, state.partition, state.expires, state.log, state.searches
+    return user_id, state.partition, state.expires, state.log, state.searches, state.parts
 
 
 def _item_row(item_id: str, state: ItemState) -> tuple[Any, ...]:

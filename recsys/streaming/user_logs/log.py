@@ -10,8 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import orjson
-import pyarrow as pa
 
 from recsys import columns
 from recsys.amounts import MOST_MICROS, PIECE, earlier_quantities
@@ -19,8 +17,7 @@ from recsys.arrays import BoolArray, IntArray
 from recsys.dataset.cancellations import NOTHING_TAKEN, TakenBack
 from recsys.errors import DataError
 from recsys.features.event_log import CANCEL_CODE, IS_ACTION, EventLog, find_taken_back
-from recsys.features.user_searches import Search, merge_searches, read_searches
-from recsys.features.windows import LONGEST_WINDOW, day_of
+from recsys.features.windows import LONGEST_WINDOW, Days, day_of
 from recsys.ingest.cleaning.rules import CleaningRules
 from recsys.instants import DAY, SECOND
 from recsys.streaming.batch import EventBatch
@@ -41,9 +38,6 @@ LOG_DTYPE = np.dtype(
 _VERSION = bytes([LOG_VERSION])
 
 Rows = npt.NDArray[np.void]
-Searches = Mapping[
-    str, Sequence[Search]
-]  # of users, as `recsys.features.user_searches.merge_searches` has them
 
 
 @dataclass(frozen=True)
@@ -221,14 +215,24 @@ def trim_logs(logs: UserLogs, rules: CleaningRules, bots: Collection[str] = froz
     is_action = counted & IS_ACTION[logs.rows["kind"]]
     done = np.cumsum(is_action)
     to_come = done[last] - done + is_action  # actions from this row on
-    recent = day_of(at) >= day_of(newest) - LONGEST_WINDOW - 1
+    recent = day_of(at) >= first_recent_day(newest)
     kept = counted & (recent | (to_come <= columns.HISTORY_LENGTH))
     is_bot = np.fromiter((user in bots for user in logs.users), bool, len(logs.users))[logs.user]
-    since = np.where(is_bot, newest - _longest_repeat(rules), looked_back_on(newest, rules))
+    since = np.where(is_bot, forgotten_before(newest, rules, True), forgotten_before(newest, rules, False))
     return logs.chosen(kept | (at >= since))
 
 
-def looked_back_on(newest: IntArray, rules: CleaningRules) -> IntArray:
+def first_recent_day(newest: Days) -> Days:
+    """The first day that a window may ask for when the last event is of `newest`, and one before it."""
+    return day_of(newest) - LONGEST_WINDOW - 1
+
+
+def forgotten_before(newest: Days, rules: CleaningRules, is_bot: bool) -> Days:
+    """The instants up to which events are forgotten that features do not count, with the last of `newest`."""
+    return newest - _longest_repeat(rules) if is_bot else looked_back_on(newest, rules)
+
+
+def looked_back_on(newest: Days, rules: CleaningRules) -> Days:
     """The instants from which on rules of cleaning ask for events, when an event of `newest` is the last.
 
     Its day counts for bots; and whether the first events of the day are near duplicates is told by what
@@ -240,39 +244,3 @@ def looked_back_on(newest: IntArray, rules: CleaningRules) -> IntArray:
 def _longest_repeat(rules: CleaningRules) -> int:
     """Microseconds after which nothing is a near duplicate of an event."""
     return round(max((0.0, *rules.near_duplicate_seconds.values())) * SECOND)
-
-
-def decode_searches(stored: Mapping[str, bytes]) -> dict[str, tuple[Search, ...]]:
-    """The queries of each user, who has none where nothing is stored.
-
-    Raises:
-        DataError: the queries of a user cannot be read.
-    """
-    try:
-        return {
-            user: tuple(Search(*each) for each in orjson.loads(found)) if found else ()
-            for user, found in stored.items()
-        }
-    except (TypeError, ValueError) as error:
-        raise DataError(
-            f"the queries that the stream's state has of a user are damaged: {error}. "
-            "Remove the stream's state: the next worker builds it anew from the event lake."
-        ) from error
-
-
-def encode_searches(searches: Searches) -> dict[str, bytes]:
-    """What `decode_searches` reads."""
-    return {user: orjson.dumps([tuple(each) for each in own]) for user, own in searches.items()}
-
-
-def add_searches(before: Searches, events: pa.Table) -> dict[str, tuple[Search, ...]]:
-    """The queries of the users who searched in `events`.
-
-    Args:
-        before: of those users; who has none may be absent.
-        events: columns of `recsys.features.user_searches.SEARCH_COLUMNS_READ`, in any order.
-    """
-    new: dict[str, list[Search]] = {}
-    for user, search in read_searches(events):
-        new.setdefault(user, []).append(search)
-    return {user: merge_searches(before.get(user, ()), own) for user, own in new.items()}

@@ -1,0 +1,1 @@
+"""What the stream remembers of users: logs of events, long ones in parts, and last queries."""
