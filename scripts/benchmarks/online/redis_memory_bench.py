@@ -32,7 +32,7 @@ def rows() -> list[dict[str, object]]:
         settings = Settings(home=Path(folder), root=root)
         with random_shop.open_shop(settings, items=ALREADY, users=ALREADY):
             item = _bytes(settings, item_rows(ALREADY + COUNT, now), ALREADY)
-            users = []
+            users: list[float] = []
             for actions, _, _ in USERS:  # each case has users of its own
                 first = ALREADY + COUNT * len(users)
                 users.append(_bytes(settings, user_rows(first + COUNT, now, history=actions), first))

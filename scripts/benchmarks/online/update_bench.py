@@ -59,6 +59,9 @@ class _NoFeatures:
     def read_items(self, item_ids: Sequence[str]) -> FeatureRows:
         raise StoreUnavailableError("redis", "read features", 0.2)
 
+    def read(self, user_id: str, item_ids: Sequence[str]) -> tuple[FeatureRows, FeatureRows]:
+        raise StoreUnavailableError("redis", "read features", 0.2)
+
 
 class _Shop:
     """A recommender and changes to it, one after the other."""
@@ -93,8 +96,8 @@ class _Shop:
         return 1000 * (time.process_time() - start)
 
     def _vector(self) -> FloatArray:
-        row = self._rng.normal(size=self._width)
-        return (row / np.linalg.norm(row)).astype(np.float32)
+        row = np.asarray(self._rng.normal(size=self._width), np.float32)
+        return np.asarray(row / np.linalg.norm(row), np.float32)
 
 
 def _known(items: ItemTable, place: int) -> Item:

@@ -1,6 +1,6 @@
 """What answers simulated shoppers without the service: a searcher, or a row of an evaluation."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import count
@@ -71,7 +71,7 @@ class RowPages:
     """
 
     row: SearchRow
-    ids: tuple[str, ...]
+    ids: Sequence[str]
     _ranked: dict[str, IntArray] = field(default_factory=dict)
     _numbers: "count[int]" = field(default_factory=lambda: count(1))
 
