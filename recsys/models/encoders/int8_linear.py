@@ -47,8 +47,9 @@ class Int8Linear(nn.Module):
 
 
 def int8_is_fast() -> bool:
-    """Whether this processor multiplies 8-bit integers faster than floats."""
-    return bool(torch.cpu._is_vnni_supported())
+    """Whether this processor multiplies 8-bit integers faster than floats, and torch has the product."""
+    supported = getattr(torch.cpu, "_is_vnni_supported", None)  # torch names both as its own: they may go
+    return supported is not None and hasattr(torch, "_int_mm") and bool(supported())
 
 
 def has_linears(model: nn.Module) -> bool:
