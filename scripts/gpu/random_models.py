@@ -19,7 +19,8 @@ from recsys.models.ctr.shape import CtrShape
 from recsys.models.encoders.text_encoder import TextEncoder, load_encoder
 from recsys.models.ranker import Ranker, RankerShape
 from recsys.models.retriever.attributes import AttributeVocabulary
-from recsys.models.retriever.retriever import Retriever, RetrieverShape
+from recsys.models.retriever.retriever import Retriever
+from recsys.models.retriever.shape import RetrieverShape
 
 TOKENS, ACTIONS, FIRST_SECOND = 50, 40, 1_700_000_000
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")

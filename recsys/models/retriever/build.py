@@ -14,7 +14,8 @@ from recsys.errors import ConfigError
 from recsys.models.retriever.attributes import AttributeVocabulary, attribute_rows
 from recsys.models.retriever.graph_init import graph_directions, initialise_from_graph
 from recsys.models.retriever.ready_vectors import ReadyProjection
-from recsys.models.retriever.retriever import Retriever, RetrieverShape
+from recsys.models.retriever.retriever import Retriever
+from recsys.models.retriever.shape import RetrieverShape
 from recsys.models.retriever.text_projection import TextProjection
 
 

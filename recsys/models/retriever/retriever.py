@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from recsys.models.retriever.cold_start import knn_residuals, shrink_residuals
 from recsys.models.retriever.item_tower import ItemTower
 from recsys.models.retriever.micro_batches import MicroBatcher
 from recsys.models.retriever.ready_vectors import ReadyProjection, ready_rows
+from recsys.models.retriever.shape import RetrieverShape
 from recsys.models.retriever.text_projection import TextProjection
 from recsys.models.retriever.user_tower import Places, TimeEncoder, UserTower
 from recsys.models.retriever.user_vector import UserVectorForward
@@ -30,34 +31,6 @@ _Request = tuple[Histories, FloatArray]  # one user's history, and the item vect
 _ROWS_AT_ONCE = 512  # histories; bounds the attention's memory
 _ITEMS_AT_ONCE = 65_536
 FIRST_SCALE = 12.0
-
-
-@dataclass(frozen=True)
-class RetrieverShape:
-    """The sizes that a retriever is built with.
-
-    Attributes:
-        items: N. text_dimensions: E. text: T, the projected text's width.
-        tokens: A, attribute tokens an item at most. width: D.
-        clock: whether instants mean anything; if not, there is no T_u and no time in attention.
-        season: whether T_u knows the day of the year.
-        vectors: of each ready vector its name, its width and R_i, the width of its projection.
-        text_missing: whether the item tower is told of items that have no text.
-    """
-
-    items: int
-    text_dimensions: int
-    text: int
-    tokens: int
-    width: int
-    layers: int
-    heads: int
-    history_length: int
-    dropout: float
-    clock: bool
-    season: bool
-    vectors: tuple[tuple[str, int, int], ...] = ()
-    text_missing: bool = False
 
 
 class Retriever(nn.Module):

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from recsys.dataset.interactions import Histories
 from recsys.models.retriever.attributes import AttributeVocabulary
-from recsys.models.retriever.retriever import Retriever, RetrieverShape
+from recsys.models.retriever.retriever import Retriever
+from recsys.models.retriever.shape import RetrieverShape
 
 ITEMS = 30
 NOW = 1_770_000_000
