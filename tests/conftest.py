@@ -11,6 +11,7 @@ import pytest
 os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
 os.environ.pop("PROMETHEUS_MULTIPROCESS_DIR", None)
 import prometheus_client  # noqa: F401
+from hypothesis import settings as hypothesis_settings
 
 from recsys.config import Settings
 from tests.postgres import fresh_database, running_postgres
@@ -21,6 +22,9 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("FEAST_USAGE", "False")
 os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")
 os.environ.setdefault("MPLBACKEND", "Agg")
+# How long an example takes says what else the machine does.
+hypothesis_settings.register_profile("no deadline", deadline=None)
+hypothesis_settings.load_profile("no deadline")
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from recsys.analysis.query_words import QueryWord, words_of_query
 from recsys.analysis.scanning import Piece, is_han, pieces_of
 from recsys.analysis.stems import surface_of, term_of
 
-ANALYZER_VERSION = "1"  # of the terms that an index holds; one of another version is built anew
+ANALYZER_VERSION = "2"  # of the terms that an index holds; one of another version is built anew
 WORD, HAN, QUANTITY, IDENTIFIER = "word", "han", "quantity", "identifier"
 _LONGEST_TERM = 100
 _LONGEST_IDENTIFIER = 64

@@ -7,20 +7,12 @@ from pydantic import BaseModel, ConfigDict
 
 from recsys.config import EvaluationSettings
 from recsys.models.orders import OrderChoice
+from recsys.models.vector_names import vectors_of
 
 BUNDLE_FORMAT = 2
 SEARCH_ONLY = "the bundle is for search only, so nothing was learned of what users do"  # as `no_ranker`
 NO_CLOCK = "the data has an order but no clock, so no feature is known at an instant"  # as `no_ranker`
 _HELD_OUT = ("test_days", "validation_days", "test_from")
-
-
-def vectors_of(encoder: str, precision: str | None) -> str:
-    """What tells text vectors apart: the encoder as the settings name it, and int8 from all other precisions.
-
-    >>> vectors_of("minilm", "float32"), vectors_of("minilm", "int8")
-    ('minilm', 'minilm int8')
-    """
-    return f"{encoder} int8" if precision == "int8" else encoder
 
 
 class Manifest(BaseModel):

@@ -112,12 +112,16 @@ class _RowsInWork:
         self._index[place, : len(best)], self._score[place, : len(best)] = near[best], cosines[best]
 
     def offer(self, item: int, near: IntArray, cosines: FloatArray) -> None:
-        """Puts `item` into every row of `near` whose weakest neighbour is less than its cosine (C,)."""
+        """Puts `item` into every row of `near` whose weakest neighbour is less than its cosine (C,).
+
+        A row that has it keeps the larger cosine: two items of one update have each other twice.
+        """
         touched = np.isin(near, list(self._place))  # what they have now may be weaker than before
         fits = touched | (cosines > self._weakest[near])
         near, cosines = near[fits], cosines[fits]
         places = self._touch(near)
-        column = self._score[places].argmin(1)
+        has = self._index[places] == item
+        column = np.where(has.any(1), has.argmax(1), self._score[places].argmin(1))
         stronger = cosines > self._score[places, column]
         places, column = places[stronger], column[stronger]
         self._index[places, column], self._score[places, column] = item, cosines[stronger]

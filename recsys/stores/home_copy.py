@@ -14,6 +14,7 @@ from recsys.stores.redis.client import open_url, redis_errors
 from recsys.stores.redis.server import redis_url
 
 APPEND_ONLY = "appendonlydir"  # in the folder of the embedded server
+MANIFEST = "appendonly.aof.manifest"
 REWRITE_SECONDS = 600.0  # that a rewrite of a large append-only file may take
 REDIS_SECONDS = 5.0  # for an answer
 _SQLITE = b"SQLite format 3\0"
@@ -22,9 +23,10 @@ _BESIDE_DATABASES = ("-wal", "-shm", "-journal")
 
 
 def copy_append_only_files(settings: Settings, target: Path, running: bool) -> None:
-    """Copies what the embedded server has on disk; while it runs it rewrites nothing until that is done.
+    """Copies what the embedded server has on disk; it rewrites nothing by itself until that is done.
 
-    A command that is only half there at the end of the copy is left out when a server reads it.
+    A copy in which a rewrite ended that somebody else asked for is made again. A command that is only half
+    there at the end of the copy is left out when a server reads it.
 
     Raises:
         StoreUnavailableError: the server does not answer, or the disk refuses.
@@ -33,7 +35,25 @@ def copy_append_only_files(settings: Settings, target: Path, running: bool) -> N
     if not source.is_dir():
         return
     with _without_rewrites(settings) if running else nullcontext(), _disk("copy", source):
+        for _ in range(_ATTEMPTS - 1):
+            if _copied_unchanged(source, target / APPEND_ONLY):
+                return
+            shutil.rmtree(target / APPEND_ONLY)
+            time.sleep(0.05)
         shutil.copytree(source, target / APPEND_ONLY)
+
+
+def _copied_unchanged(source: Path, target: Path) -> bool:
+    """Copies `source`; whether its manifest, which names its files, is the same afterwards."""
+    manifest = source / MANIFEST
+    before = manifest.read_bytes()
+    try:
+        shutil.copytree(source, target)
+    except shutil.Error as error:
+        if all(Path(file).exists() for file, _, _ in error.args[0]):
+            raise
+        return False  # a rewrite removed what it replaced
+    return manifest.read_bytes() == before
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from recsys.analysis.analyzer import Analyzer, identifier_term
@@ -177,6 +177,7 @@ def test_the_quick_stream_has_the_terms_and_positions_of_the_tokens(text: str) -
 
 @settings(max_examples=500, deadline=None)
 @given(TEXTS)
+@example('"0".1')
 def test_a_text_holds_the_terms_of_its_own_words_as_a_query(text: str) -> None:
     held = terms(text)
     for word in ANALYZER.query_words(text):

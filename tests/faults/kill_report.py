@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import func, select
 
 from recsys.config import Settings
-from recsys.jobs.ads.charging.budget_keeping import BudgetKeeper
+from recsys.jobs.ads.charging.budget_keeping import GATE_SECONDS, BudgetKeeper
 from recsys.stores.ads.ledger import AdsLedger
 from recsys.stores.ads.ledger_tables import ChargeRow
 from recsys.stores.ads.store import AdsStore
@@ -76,7 +76,7 @@ def kill_report(
         may_be_accepted: all slots that may be charged; None = nobody knows, as who sent events was killed.
     """
     with AdsLedger.open(settings) as books, AdsStore.open(settings) as store:
-        gate = RedisBudgetGate.open(settings)
+        gate = RedisBudgetGate.open(settings, GATE_SECONDS)
         with closing(gate):
             BudgetKeeper(books, store, gate).keep()
             held, known = _usage(gate, caps)

@@ -93,3 +93,12 @@ def test_a_refused_declaration_is_told_in_feasts_words(
         ConfigError, match=r"`feast apply` failed in .*feature_repo: .*not an instance of str"
     ):
         apply_repository(repository, home_like(shop, tmp_path / "home"))
+
+
+def test_a_repository_named_from_the_folder_one_is_in_is_applied_as_well(
+    shop: Settings, repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = home_like(shop, tmp_path / "home")
+    monkeypatch.chdir(repository.parent)
+    apply_repository(Path(repository.name), here)
+    assert registry_of(here)["featureServices"]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from recsys.catalog import Item, stable_key
@@ -236,6 +236,7 @@ def test_step_by_step_in_one_spare_capacity_is_the_same_as_anew_and_nothing_old_
     st.lists(st.lists(st.sampled_from(IDS), min_size=1, max_size=3, unique=True), max_size=5),
     st.integers(0, 999),
 )
+@example([["bread"], ["bread", "butter", "cheese"], ["bread", "butter", "cheese"]], 0)
 def test_near_items_give_what_all_items_give_where_all_are_near(steps: list[list[str]], seed: int) -> None:
     rng = np.random.default_rng(seed)
     whole = bundle = tiny_bundle()
@@ -251,6 +252,8 @@ def test_near_items_give_what_all_items_give_where_all_are_near(steps: list[list
             for each in (ours, wanted)
         ]
         assert pairs[0] == pytest.approx(pairs[1], abs=1e-6)
+        there = ours.index[row][ours.index[row] > 0].tolist()
+        assert len(there) == len(set(there)), "no neighbour twice"
 
 
 def test_no_change_is_the_bundle_itself(bundle: Bundle) -> None:

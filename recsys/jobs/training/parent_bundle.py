@@ -7,7 +7,7 @@ from recsys.dataset.split import TIME_SPLIT, Split, known_before_test
 from recsys.errors import ArtifactMismatchError, ArtifactNotFoundError, DataError
 from recsys.jobs.promotion.bundle_check import load_fitting
 from recsys.models.bundle import Bundle
-from recsys.models.manifest import vectors_of
+from recsys.models.vector_names import vectors_of
 from recsys.stores.bundles.bundles import load_manifest
 from recsys.stores.encoders.shop_encoder import shop_precision
 from recsys.stores.features.offline import OfflineFeatures

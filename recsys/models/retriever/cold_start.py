@@ -25,8 +25,9 @@ def knn_residuals(content: Tensor, known: Tensor, residual: Tensor, near: Tensor
     """
     parts = [residual.new_zeros(0, residual.shape[1])]
     unit = nn.functional.normalize(content, dim=-1)
-    some = [None] * -(-len(unit) // _ROWS_AT_ONCE) if near is None else torch.split(near, _ROWS_AT_ONCE)
-    for part, rows in zip(torch.split(unit, _ROWS_AT_ONCE), some, strict=True):
+    for first in range(0, len(unit), _ROWS_AT_ONCE):
+        part = unit[first : first + _ROWS_AT_ONCE]
+        rows = None if near is None else near[first : first + _ROWS_AT_ONCE]
         found = part @ known.T if rows is None else torch.einsum("kd,kcd->kc", part, known[rows])
         cosines, nearest = found.topk(min(NEIGHBOURS, found.shape[1]))  # (k, NEIGHBOURS)
         nearest = nearest if rows is None else rows.gather(1, nearest)

@@ -53,16 +53,25 @@ class RedisBudgetGate:
     not evict keys (`noeviction`).
     """
 
-    def __init__(self, open_client: Callable[[], Any], settings: AdsSettings) -> None:
+    def __init__(
+        self, open_client: Callable[[], Any], settings: AdsSettings, timeout_seconds: float | None = None
+    ) -> None:
+        """Connects with the first call; `timeout_seconds`: that `open_client` waits, None = a request's."""
+        self._timeout = TIMEOUT_SECONDS if timeout_seconds is None else timeout_seconds
         self._server = Reconnecting(lambda: _Server(open_client()), lambda server: server.close())
         self._settings = settings
         self._generations: dict[str, int] = {}
         self._lock = Lock()
 
     @classmethod
-    def open(cls, settings: Settings) -> "RedisBudgetGate":
-        """The gate beside the shop's features; connects with the first call."""
-        return cls(lambda: connect(settings, TIMEOUT_SECONDS), settings.ads)
+    def open(cls, settings: Settings, timeout_seconds: float | None = None) -> "RedisBudgetGate":
+        """The gate beside the shop's features; connects with the first call.
+
+        Args:
+            timeout_seconds: for an answer; None = as long as a request may wait for its ads' budgets.
+        """
+        seconds = TIMEOUT_SECONDS if timeout_seconds is None else timeout_seconds
+        return cls(lambda: connect(settings, seconds), settings.ads, seconds)
 
     def hold(self, request: HoldRequest) -> Refusal | None:
         """As the protocol says."""
@@ -162,7 +171,7 @@ class RedisBudgetGate:
 
     def _call(self, operation: str, command: Callable[[Exchange], Any]) -> Any:
         def run(server: _Server) -> Any:
-            with redis_errors(operation, TIMEOUT_SECONDS):
+            with redis_errors(operation, self._timeout):
                 return command(server.exchange)
 
         return self._server.call(run)

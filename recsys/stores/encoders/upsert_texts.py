@@ -6,7 +6,7 @@ import numpy as np
 
 from recsys.arrays import FloatArray
 from recsys.config import Settings, TextSettings
-from recsys.models.manifest import vectors_of
+from recsys.models.vector_names import vectors_of
 from recsys.stores.encoders.text_precision import shop_text_settings
 from recsys.stores.encoders.text_vectors import Encoder, TextVectors
 

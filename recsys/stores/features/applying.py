@@ -26,6 +26,7 @@ def apply_repository(repo: Path, home: Path) -> None:
     Raises:
         ConfigError: Feast refused the repository; the message ends with its own.
     """
+    repo, home = repo.resolve(), home.resolve()  # Feast changes the folder of the process
     try:
         with _command_process(repo, home):
             apply_total(load_repo_config(repo, repo / "feature_store.yaml"), repo, False)

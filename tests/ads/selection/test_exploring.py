@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recsys.ads.auction.placement import PriceRule, Reserves
+from recsys.ads.auction.surface_prices import Prices, SurfacePrices
 from recsys.ads.campaigns.bidding import Budget
 from recsys.ads.exploration.counts import ExplorationCounts
 from recsys.ads.exploration.propensity import SlotChance
@@ -120,8 +121,7 @@ def test_prices_keep_to_reserve_and_bid_and_all_that_is_held_and_logged_is_by_wh
     """Ranked and priced by one attraction, the drawn one: a price is a bid that would have kept the slot."""
     exploration = ExplorationRule("thompson", strength, draws=4)
     rules = SelectionRules(
-        rule,
-        Reserves(reserve, reserve, reserve),
+        SurfacePrices(Prices(rule, Reserves(reserve, reserve, reserve))),
         quality_exponent=exponent,
         exploration=exploration,
         warm_up=WarmUp(1.0, 100, until_impressions=0),

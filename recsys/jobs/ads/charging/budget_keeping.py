@@ -14,6 +14,7 @@ from recsys.jobs.ads.charging.event_charging import first_open_day, level_spent,
 from recsys.stores.ads.ledger import AdsLedger
 from recsys.stores.ads.store import AdsStore
 
+GATE_SECONDS = 2.0  # for an answer of the gate: no request waits for it
 FORGOTTEN_DAYS = 7  # a worker that was away so long still finds the levels that are over
 
 log = logging.getLogger(__name__)

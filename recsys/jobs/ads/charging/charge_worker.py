@@ -17,7 +17,7 @@ from recsys.config import Settings
 from recsys.documents import JsonObject
 from recsys.errors import LeaseLostError, StoreUnavailableError
 from recsys.jobs.ads.accounts import shop_currency
-from recsys.jobs.ads.charging.budget_keeping import BudgetKeeper
+from recsys.jobs.ads.charging.budget_keeping import GATE_SECONDS, BudgetKeeper
 from recsys.jobs.ads.charging.charge_log import ChargeLog
 from recsys.jobs.ads.charging.event_charging import ChargingStores, EventCharging
 from recsys.jobs.preconditions import check_home_writable
@@ -213,7 +213,7 @@ def open_charge_worker(settings: Settings, stop: Event) -> Iterator[ChargeWorker
         books = stack.enter_context(AdsLedger.open(settings))
         campaigns = stack.enter_context(AdsStore.open(settings))
         traffic = stack.enter_context(AdsTraffic.open(settings))
-        gate = RedisBudgetGate.open(settings)
+        gate = RedisBudgetGate.open(settings, GATE_SECONDS)
         stack.callback(gate.close)
         stream = open_stream(settings, ADS)
         stack.callback(stream.close)
