@@ -1,6 +1,7 @@
 """Shared by all tests: one thread for torch, no network for model hubs, a home of its own for each test."""
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,6 +26,13 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 # How long an example takes says what else the machine does.
 hypothesis_settings.register_profile("no deadline", deadline=None)
 hypothesis_settings.load_profile("no deadline")
+
+
+@pytest.fixture(autouse=True)
+def one_torch_thread() -> None:
+    """A training before, in this process, may have taken more: sums of two threads differ in their last bits."""
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(1)
 
 
 @pytest.fixture
