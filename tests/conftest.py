@@ -30,7 +30,7 @@ hypothesis_settings.load_profile("no deadline")
 
 @pytest.fixture(autouse=True)
 def one_torch_thread() -> None:
-    """A training before, in this process, may have taken more: sums of two threads differ in their last bits."""
+    """A training before, in this process, may have taken more: then sums differ in their last bits."""
     if torch := sys.modules.get("torch"):
         torch.set_num_threads(1)
 
