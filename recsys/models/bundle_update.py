@@ -18,7 +18,7 @@ from recsys.instants import to_micros
 from recsys.models.bundle import Bundle
 from recsys.models.neighbours import NewText, weakest_scores
 from recsys.models.retriever.attributes import attribute_row
-from recsys.versions.spare_capacity import SpareCapacity
+from recsys.versions.spare_capacity import SpareCapacity, rows_differ
 from recsys.versions.text_rows import TextRows
 
 _TEXT_NEIGHBOURS = ("text_neighbours", "text_scores")  # names of stored arrays
@@ -74,7 +74,7 @@ def update_bundle(
     items = _update_items(bundle.items, [change.item for change in changes], spare)
     index = items.vocabulary.indexes([change.item.item_id for change in changes])
     text = _text_vectors(bundle, index, changes)
-    retexted = _differs(bundle.text_vectors, index, text)
+    retexted = rows_differ(bundle.text_vectors, index, text)
     moved = retexted | _content_differs(bundle.items, items, index)
     vectors = bundle.retriever.content_vectors(
         index[moved],
@@ -153,7 +153,7 @@ def _update_items(table: ItemTable, items: Sequence[Item], spare: SpareCapacity)
 
     def numbers(name: str, column: npt.NDArray[Any], values: list[Any]) -> npt.NDArray[Any]:
         rows = np.array(values, column.dtype)
-        differs = _differs(column, index, rows)
+        differs = rows_differ(column, index, rows)
         return spare.with_rows(name, column, size, index[differs], rows[differs])
 
     vectors = table.vectors
@@ -199,15 +199,6 @@ def _text_vectors(bundle: Bundle, index: IntArray, changes: Sequence[ItemChange]
     return text
 
 
-def _differs(array: npt.NDArray[Any], index: IntArray, rows: npt.NDArray[Any]) -> BoolArray:
-    """(K,) whether the row of `array` at `index` is another than the one of `rows`; true behind its end."""
-    differs = index >= len(array)
-    known = np.flatnonzero(~differs)
-    unequal = array[index[known]] != rows[known]
-    differs[known] = unequal.any(1) if unequal.ndim > 1 else unequal
-    return differs
-
-
 def _content(items: ItemTable, place: int) -> dict[str, Any]:
     """The attribute row of an item, with its ready vectors where the shop has some."""
     row = dict(attribute_row(items, place))
@@ -217,7 +208,7 @@ def _content(items: ItemTable, place: int) -> dict[str, Any]:
 def _content_differs(before: ItemTable, after: ItemTable, index: IntArray) -> BoolArray:
     """(K,) whether the item is new, or its category, brand, price, attributes or vectors are others."""
     size = len(before)
-    differs = _differs(before.ready_vectors, index, after.ready_vectors[index])
+    differs = rows_differ(before.ready_vectors, index, after.ready_vectors[index])
     changed = [
         place >= size or attribute_row(after, place) != attribute_row(before, place)
         for place in index.tolist()

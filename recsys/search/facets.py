@@ -4,8 +4,7 @@ A facet is counted without the filter on its own field, so that its other values
 product counts once per value; it counts where one of its variants matches and passes all other filters.
 """
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
@@ -15,6 +14,7 @@ import numpy as np
 from recsys.arrays import BoolArray, DoubleArray, IntArray
 from recsys.dataset.item_table import ItemTable
 from recsys.errors import RequestError, did_you_mean
+from recsys.funnel.indexes.attribute_index import attribute_values
 from recsys.search.products import Products
 from recsys.search.requests import ATTRIBUTE, FacetRequest
 
@@ -294,13 +294,9 @@ def _attribute_values(items: ItemTable) -> dict[str, list[tuple[int, str | float
     return found
 
 
-def _values(document: str) -> Iterator[tuple[str, str | float]]:
+def _values(document: str) -> Iterable[tuple[str, str | float]]:
     """The (name, value) pairs of an item's attributes, each once."""
-    if len(document) > 2:  # not {}
-        for name, value in json.loads(document).items():
-            for one in dict.fromkeys(value) if isinstance(value, list) else (value,):
-                if isinstance(one, str | float | int):
-                    yield name, one
+    return dict.fromkeys(attribute_values(document)) if len(document) > 2 else ()  # 2: {}
 
 
 def _values_of(items: ItemTable, name: str, index: IntArray) -> list[tuple[int, str | float]]:

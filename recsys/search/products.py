@@ -8,7 +8,7 @@ import numpy as np
 from recsys.arrays import BoolArray, IntArray
 from recsys.dataset.item_table import ItemTable
 from recsys.versions.grown_mapping import GrownMapping
-from recsys.versions.spare_capacity import SpareCapacity
+from recsys.versions.spare_capacity import SpareCapacity, rows_differ
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,7 @@ class Products:
             if product:
                 lead[row] = new[product] if product in new else self.first[product]
         first = GrownMapping.of(self.first).with_items(new) if new else self.first
-        differs = index >= len(self.lead)
-        differs[~differs] = self.lead[index[~differs]] != lead[~differs]
+        differs = rows_differ(self.lead, index, lead)
         leads = self.spare.with_rows("lead", self.lead, len(items), index[differs], lead[differs])
         return Products(leads, first, self.spare)
 

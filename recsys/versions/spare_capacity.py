@@ -10,13 +10,22 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from recsys.arrays import IntArray
+from recsys.arrays import BoolArray, IntArray
 
 LEAST_SPARE = 1024  # rows; more for a large catalog
 PAGED_FROM = 1 << 22  # bytes from which on a copy costs more than new pages for the rows that differ
 MOST_CHANGED = 512  # known rows that each version writes into pages of its own
 
 Rows = npt.NDArray[Any]
+
+
+def rows_differ(array: Rows, index: IntArray, rows: Rows) -> BoolArray:
+    """(K,) whether the row of `array` at `index` is another than the one of `rows`; true behind its end."""
+    differs = index >= len(array)
+    known = np.flatnonzero(~differs)
+    unequal = array[index[known]] != rows[known]
+    differs[known] = unequal.any(1) if unequal.ndim > 1 else unequal
+    return differs
 
 
 class SpareCapacity:

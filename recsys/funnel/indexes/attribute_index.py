@@ -34,7 +34,7 @@ class AttributeIndex:
             if len(document) > 2:  # not {}
                 values = read.get(document)
                 if values is None:
-                    values = read[document] = list(dict.fromkeys(_values(document)))
+                    values = read[document] = list(dict.fromkeys(attribute_values(document)))
                 for name, value in values:
                     lists.setdefault(name, {}).setdefault(value, []).append(index)
         return cls(
@@ -49,8 +49,8 @@ class AttributeIndex:
         gone: dict[str, dict[Value, list[int]]] = {}
         come: dict[str, dict[Value, list[int]]] = {}
         for place in index.tolist():
-            old = set(_values(before[place])) if place < len(before) else set()
-            new = set(_values(after[place]))
+            old = set(attribute_values(before[place])) if place < len(before) else set()
+            new = set(attribute_values(after[place]))
             for name, value in old - new:
                 gone.setdefault(name, {}).setdefault(value, []).append(place)
             for name, value in new - old:
@@ -123,7 +123,8 @@ def _sorted_numbers(values: Mapping[Value, Places]) -> tuple[DoubleArray, IntArr
     return np.array(numbers, np.float64), ends, places
 
 
-def _values(document: str) -> Iterator[tuple[str, Value]]:
+def attribute_values(document: str) -> Iterator[tuple[str, Value]]:
+    """The (name, value) pairs of an item's attributes, a JSON object; one of a list may come twice."""
     found: Mapping[str, Any] = json.loads(document or "{}")
     for name, value in found.items():
         for one in value if isinstance(value, list) else (value,):

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from recsys.arrays import BoolArray, IntArray
 from recsys.catalog import category_path
 from recsys.versions.grown_mapping import GrownMapping
-from recsys.versions.spare_capacity import SpareCapacity
+from recsys.versions.spare_capacity import SpareCapacity, rows_differ
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,7 @@ class CategoricalColumn:
             more = {text: len(names) + place for place, text in enumerate(new)}
             names = GrownMapping.of(names).with_items(more)
         found = np.array([names[text] for text in wanted], np.int32)
-        differs = index >= len(self.codes)
-        differs[~differs] = self.codes[index[~differs]] != found[~differs]
+        differs = rows_differ(self.codes, index, found)
         if len(texts) == len(self.codes) and not differs.any():
             return self
         codes = spare.with_rows(name, self.codes, len(texts), index[differs], found[differs])

@@ -47,14 +47,14 @@ def holds_actions(path: str | Path) -> bool:
         return False  # what is wrong with it, who reads it says
 
 
-class StoredActions(NamedTuple):
-    """How many rows were written, and how many of them are marks of rows that are gone."""
+class WrittenRows(NamedTuple):
+    """How many rows a view has, and how many of them are there for events that are gone."""
 
     rows: int
-    marks: int
+    withdrawn: int
 
 
-def replace_actions(paths: HomePaths, blocks: Iterable[pa.Table]) -> StoredActions:
+def replace_actions(paths: HomePaths, blocks: Iterable[pa.Table]) -> WrittenRows:
     """Replaces the stored actions of user_history at once, those too that `add_actions` added.
 
     Args:
@@ -85,7 +85,7 @@ def add_actions(paths: HomePaths, blocks: Iterable[pa.Table]) -> int:
     return _write(paths.changed_rows(columns.USER_HISTORY), blocks).rows
 
 
-def _write(file: Path, blocks: Iterable[pa.Table]) -> StoredActions:
+def _write(file: Path, blocks: Iterable[pa.Table]) -> WrittenRows:
     rows = marks = 0
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -100,7 +100,7 @@ def _write(file: Path, blocks: Iterable[pa.Table]) -> StoredActions:
                     marks += int(np.count_nonzero(block[KIND_CODE].to_numpy() == MARK))
     except OSError as error:
         raise StoreUnavailableError("disk", f"write {file}", 0.0, f"{error}.") from error
-    return StoredActions(rows, marks)
+    return WrittenRows(rows, marks)
 
 
 class ActionGroup:

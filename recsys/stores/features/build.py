@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -18,7 +18,7 @@ from recsys.features.view_schemas import VIEW_SCHEMAS
 from recsys.home import HomePaths
 from recsys.instants import to_micros, utc_now
 from recsys.progress import Progress, silent
-from recsys.stores.features.action_files import add_actions
+from recsys.stores.features.action_files import WrittenRows, add_actions
 from recsys.stores.features.grown_views import grown_views
 from recsys.stores.features.history_rows import write_user_actions
 from recsys.stores.features.inputs import changed_since, fingerprint, view_inputs
@@ -31,13 +31,6 @@ STATE_FILE = "built.json"
 log = logging.getLogger(__name__)
 
 ROW_GROUP = 16_384  # rows of a bucket by instant: a scan for a range of time skips the others
-
-
-class WrittenRows(NamedTuple):
-    """How many rows a view has, and how many of them are there for events that are gone."""
-
-    rows: int
-    withdrawn: int
 
 
 def build_features(
@@ -109,8 +102,7 @@ def _replace(
 ) -> dict[str, int | list[str]]:
     """Writes all rows anew; what to remember."""
     if view == columns.USER_HISTORY and kept is not None:
-        stored = write_user_actions(paths, tables, kept)
-        written = WrittenRows(stored.rows, stored.marks)
+        written = write_user_actions(paths, tables, kept)
     else:
         written = write_rows(paths, view, tables, kept)
     log.info("%s: all %d rows anew", view, written.rows)

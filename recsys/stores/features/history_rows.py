@@ -18,7 +18,7 @@ from recsys.home import HomePaths
 from recsys.instants import NEVER
 from recsys.stores.features.action_files import (
     ActionGroup,
-    StoredActions,
+    WrittenRows,
     action_groups,
     holds_actions,
     replace_actions,
@@ -32,7 +32,7 @@ _SCHEMA = VIEW_SCHEMAS[columns.USER_HISTORY]
 _FEATURES = pa.schema([_SCHEMA.field(name) for name in HISTORY_FEATURES])
 
 
-def write_user_actions(paths: HomePaths, blocks: Iterable[pa.Table], kept: tuple[int, int]) -> StoredActions:
+def write_user_actions(paths: HomePaths, blocks: Iterable[pa.Table], kept: tuple[int, int]) -> WrittenRows:
     """Replaces the stored actions of user_history at once, see `replace_actions`.
 
     Args:
