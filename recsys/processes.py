@@ -1,4 +1,4 @@
-"""Processes of this machine: one that ends with its parent, and which one listens at a port."""
+"""Processes of this machine: what ends one (its parent, a signal), and which one listens at a port."""
 
 import ctypes
 import getpass
@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 import time
+from _thread import start_new_thread
 from contextlib import suppress
 
 import psutil
@@ -34,6 +35,15 @@ def end_with_starter() -> None:
     """`end_with_parent` where the environment names the process that started this one; else nothing."""
     if parent := os.environ.pop(PARENT_PID, ""):  # not for processes that this one starts
         end_with_parent(int(parent))
+
+
+def stop_on_signals() -> threading.Event:
+    """An event that SIGTERM and SIGINT set in place of their usual effect. Call it from the main thread."""
+    stop = threading.Event()
+    for each in (signal.SIGTERM, signal.SIGINT):
+        # Not within the handler: it may interrupt `stop.wait` while that holds the lock that `set` needs.
+        signal.signal(each, lambda *_: start_new_thread(stop.set, ()))
+    return stop
 
 
 def current_user() -> str:

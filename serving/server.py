@@ -18,10 +18,16 @@ DRAIN_SECONDS = 20  # for requests in flight; `recsys start` gives a process 25 
 
 def run_server(settings: ServingSettings, app: ASGIApp, listener: socket.socket) -> None:
     """Serves `app` on `listener`, an open socket, until SIGTERM or SIGINT; completes what is in flight."""
-    # uvicorn sends itself the signal again once it has drained; the caller still has things to close then.
+    server = uvicorn.Server(server_config(settings, app))
+
+    def stop(*_: object) -> None:
+        server.should_exit = True
+
+    # Until uvicorn has handlers of its own, and after: it sends itself the signal again once it has drained,
+    # and the caller still has things to close then.
     for each in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(each, lambda *_: None)
-    uvicorn.Server(server_config(settings, app)).run(sockets=[listener])
+        signal.signal(each, stop)
+    server.run(sockets=[listener])
 
 
 def server_config(settings: ServingSettings, app: ASGIApp) -> uvicorn.Config:

@@ -1,4 +1,4 @@
-"""Processes that end with their parent, and who has a port."""
+"""Processes that end with their parent or by a signal, and who has a port."""
 
 import os
 import signal
@@ -60,6 +60,19 @@ def test_without_a_starter_a_process_is_left_alone() -> None:
     code = "from recsys.processes import end_with_starter; end_with_starter()"
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
     assert subprocess.run([sys.executable, "-c", code], env=environment, timeout=60).returncode == 0
+
+
+def test_a_signal_that_comes_while_the_event_is_locked_is_heeded() -> None:
+    code = """if True:
+        import os, signal, sys
+        from recsys.processes import stop_on_signals
+        stop = stop_on_signals()
+        with stop._cond:  # as `stop.wait` holds it for a moment
+            os.kill(os.getpid(), signal.SIGTERM)
+        sys.exit(7 if stop.wait(20) else 1)
+    """
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    assert subprocess.run([sys.executable, "-c", code], env=environment, timeout=60).returncode == 7
 
 
 def test_of_processes_that_share_a_socket_the_first_parent_is_its_owner() -> None:

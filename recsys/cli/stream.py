@@ -1,8 +1,6 @@
 """`recsys stream`: workers of the event stream, how far they are, and what they could not process."""
 
-import signal
 import sys
-from threading import Event
 from typing import Annotated
 
 import typer
@@ -12,7 +10,7 @@ from recsys.cli.output import bars, note, print_facts, print_json, print_rows, s
 from recsys.config import load_settings
 from recsys.errors import ConfigError
 from recsys.instants import now_micros
-from recsys.processes import end_with_starter
+from recsys.processes import end_with_starter, stop_on_signals
 
 app = typer.Typer(no_args_is_help=True, help="Events in real time: workers, status, dead letters, replay.")
 dlq = typer.Typer(no_args_is_help=True, help="Dead letters: entries that could not be processed.")
@@ -54,10 +52,7 @@ def run(
     if once:
         print_facts(drain_stream(settings, pinned).to_json(), as_json=as_json)
         return
-    stop = Event()
-    for each in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(each, lambda *_: stop.set())
-    run_stream(settings, pinned, stop)
+    run_stream(settings, pinned, stop_on_signals())
 
 
 @app.command()

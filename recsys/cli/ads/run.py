@@ -1,7 +1,5 @@
 """`recsys ads run`: charges what ads cost, and keeps the budgets."""
 
-import signal
-from threading import Event
 from typing import Annotated
 
 import typer
@@ -9,7 +7,7 @@ import typer
 from recsys.cli.options import AsJson, Log, log_format
 from recsys.cli.output import print_facts, set_log_format
 from recsys.config import load_settings
-from recsys.processes import end_with_starter
+from recsys.processes import end_with_starter, stop_on_signals
 
 
 def run(
@@ -38,7 +36,4 @@ def run(
     if once:
         print_facts(charge_what_waits(settings), as_json=as_json)
         return
-    stop = Event()
-    for each in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(each, lambda *_: stop.set())
-    charge_once_there_are_ads(settings, stop)
+    charge_once_there_are_ads(settings, stop_on_signals())

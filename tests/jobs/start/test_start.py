@@ -19,7 +19,7 @@ from recsys.stores.locks import is_locked
 from recsys.stores.redis.server import LOCK, start_server, stop_server
 from scripts.benchmarks.online.random_shop import user_id
 from tests.running_home import make_running_home
-from tests.started_process import Started, listening, started, wait_until
+from tests.started_process import Started, command_line, listening, started, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -174,10 +174,10 @@ def test_after_a_kill_of_the_supervisor_its_processes_end_and_the_next_start_get
     port = free_port()
     with started_shop(settings.paths.home, port, "--workers", "2") as shop:
         shop.wait_for("ready: http")
-        children = [each for each in shop.descendants() if each.pid != shop.process.pid]
-        assert len([each for each in children if WORKER in " ".join(each.cmdline())]) == 2
+        children = {each: command_line(each) for each in shop.descendants() if each.pid != shop.process.pid}
+        assert len([command for command in children.values() if WORKER in command]) == 2
         shop.process.kill()
-        wait_until(lambda: all(ended(each) for each in children), "orphans end", 30)
+        wait_until(lambda: all(ended(each) for each in children), f"one of {children} lives on", 30)
     with started_shop(settings.paths.home, port) as shop:
         shop.wait_for("ready: http")
         shop.process.send_signal(signal.SIGINT)
