@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from threading import Lock
 from typing import Self, TypeVar
 
 import numpy as np
@@ -53,6 +54,7 @@ class EventBuckets:
         self._held: list[pa.Table] = []
         self._stack = ExitStack()
         self._writers: dict[int, pa.RecordBatchStreamWriter] = {}
+        self._finishing = Lock()  # buckets are read by several threads, and the first ones end the files
         self._root: Path | None = None
         if buckets > 1:
             folder.mkdir(parents=True, exist_ok=True)
@@ -105,9 +107,10 @@ class EventBuckets:
         return self._writers[number]
 
     def _finish(self) -> None:
-        for writer in self._writers.values():
-            writer.close()
-        self._writers = {}
+        with self._finishing:
+            for writer in self._writers.values():
+                writer.close()
+            self._writers = {}
 
 
 def _remove_left(folder: Path) -> None:

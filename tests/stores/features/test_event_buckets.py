@@ -1,6 +1,8 @@
 """Events by bucket: nothing lost, nothing left behind, and the same bucket on every machine."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pyarrow as pa
 import pytest
@@ -50,3 +52,17 @@ def test_results_come_in_order_and_no_more_are_made_than_are_asked_for() -> None
     assert [next(results), next(results)] == [0, 1]
     assert len(made) <= 2 + 2 * event_buckets.WORKERS
     assert list(results) == [number * number for number in range(2, 100)]
+
+
+def test_threads_that_read_the_first_buckets_at_once_find_whole_files(tmp_path: Path) -> None:
+    events = pa.table({"user_id": [f"u{number}" for number in range(400)]})
+    for _ in range(60):  # without the lock one of eleven failed
+        with EventBuckets("user_id", 40, tmp_path) as buckets, ThreadPoolExecutor(2) as pool:
+            buckets.add(events)
+            together = Barrier(2)
+
+            def rows(half: int, buckets: EventBuckets = buckets, together: Barrier = together) -> int:
+                together.wait()
+                return sum(len(buckets.table(number, events.schema)) for number in range(half, 40, 2))
+
+            assert sum(pool.map(rows, (0, 1))) == len(events)
