@@ -22,6 +22,13 @@ def test_programs_get_one_document_and_the_picture_is_written(tmp_path: Path) ->
     assert "2 policies: done" in result.stderr
 
 
+def test_one_day_tells_no_policy_from_another_and_says_how_many_would() -> None:
+    result = CliRunner().invoke(app, WORDS, catch_exceptions=False)
+    assert "judged by its interval over days: simulate --days 2 or more" in result.stderr
+    assert "better on" not in result.stderr
+    assert "differences" not in result.stdout
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -3,7 +3,7 @@
 import math
 
 from recsys.documents import JsonObject
-from recsys.simulation.ads.comparison import Difference, Interval, PolicyComparison, interval_of
+from recsys.simulation.ads.comparison import LEAST_DAYS, Difference, Interval, PolicyComparison, interval_of
 from recsys.simulation.ads.measures import ENOUGH_DEMAND, MANY_CHARGES, Measure
 
 # What people read, and how a value is written: money a day, a share, or a plain number.
@@ -53,6 +53,8 @@ def difference_rows(comparison: PolicyComparison) -> list[JsonObject]:
 
 def verdict_lines(comparison: PolicyComparison) -> list[str]:
     """For each pair in one sentence: on which measures the one is better, and on which it is worse."""
+    if len(comparison.runs[0].tally.requests) < LEAST_DAYS:
+        return [f"a difference is judged by its interval over days: simulate --days {LEAST_DAYS} or more"]
     lines = []
     for pair in dict.fromkeys((each.policy, each.against) for each in comparison.differences):
         of_pair = [each for each in comparison.differences if (each.policy, each.against) == pair]
