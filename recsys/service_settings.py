@@ -163,7 +163,9 @@ class AdsSettings(Section):
     workers: int = Field(4, ge=1, description="requests whose ads are chosen at a time")
     token_secret: SecretStr | None = Field(None, description="null = one of the home's own")
     log_days: int = Field(
-        400, ge=31, description="that the log of served ads is kept; older days are removed, and it says so"
+        400,
+        ge=31,
+        description="that the log of served ads and counts for reports are kept; what is removed is said",
     )
     log_file_bytes: int = Field(64_000_000, ge=1_000_000, description="from which on a new file of it begins")
 

@@ -194,6 +194,9 @@ class ReportAnswer(BaseModel):
     held_out_requests: int = Field(description="of users who saw no ads, for comparison")
     lost_seconds: float = Field(description="of one process's requests that killed processes lost, at most")
     gaps: list[str] = Field(description="what the log of served ads lacks; empty, as it is not read here")
+    counted_since: date | None = Field(
+        description="where the report begins earlier: since when counts of requests are kept"
+    )
     days: list[DayAnswer] = Field(description="in order")
     total: TotalAnswer = Field(description="all days together")
 

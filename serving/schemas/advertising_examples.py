@@ -142,6 +142,7 @@ REPORT = {
     "held_out_requests": 1200,
     "lost_seconds": 0.0,
     "gaps": [],
+    "counted_since": None,
     "days": [
         {
             "day": "2026-06-01",

@@ -50,6 +50,26 @@ def test_a_batch_that_is_repeated_counts_once(store: DeliveryStore) -> None:
     assert store.hours(NOON, NOON + HOUR) == (SEARCH,)
 
 
+def test_the_oldest_hour_that_is_kept_no_longer_goes_at_a_time(shop: Settings) -> None:
+    """400 days are kept: of hours 402, 401 and 399 days back the first two go, one with each call."""
+    with DeliveryStore.open(shop, lambda: NOON) as store:
+        store.add("one", 1, [SEARCH, GHOSTS, LATER])
+    old = [replace(SEARCH, hour=NOON + timedelta(days=days)) for days in (1, 3)]
+    now = NOON + timedelta(days=402)
+    with DeliveryStore.open(shop, lambda: now) as store:
+        store.add("two", 1, old)
+        left = []
+        for _ in range(4):
+            store.remove_oldest()
+            left.append([each.hour for each in store.hours(NOON, now)])
+        assert left[0] == [LATER.hour, *(each.hour for each in old)]
+        assert left[1] == [each.hour for each in old]
+        assert left[2] == left[3] == [old[1].hour]
+        assert store.kept_since == NOON + timedelta(days=2)
+        assert [each.process for each in store.processes(NOON, now + HOUR)] == ["two"]
+        assert store.hours(NOON, now, "cmp_1") == (replace(old[1], steps={("cmp_1", Step.WON): 2}),)
+
+
 def test_hours_are_read_from_one_to_before_another_and_of_one_campaign(store: DeliveryStore) -> None:
     store.add("one", 1, [SEARCH, LATER])
     assert store.hours(NOON + HOUR, NOON + 2 * HOUR) == (LATER,)

@@ -61,6 +61,8 @@ def report(
     print_rows(shown.to_rows(), as_json=False, title=title, strong="total")
     for gap in shown.gaps:
         note(f"warning: events are missing: {gap}")
+    if shown.counted_since:
+        note(f"requests, matches and auctions are counted since {shown.counted_since}: see `ads.log_days`")
     if shown.held_out:
         note(f"{shown.held_out:,} requests of held-out users are left out")
     if shown.lost_seconds:

@@ -114,8 +114,9 @@ class CampaignDelivery:
             spans = _spans(ads, owner, campaign, start, end)
             sums = delivery.charged(campaign.campaign_id, days[0], days[-1])
             processes = delivery.processes(start, end)
+            kept_since = delivery.kept_since
         with ForecastStore.open(self._settings) as store:
-            kept = store.forecasts(campaign)
+            forecasts = store.forecasts(campaign)
         waterfalls = waterfalls_by_day(hours, campaign.campaign_id, spans, owner.zone, now)
         pays_for = PAYS_FOR[campaign.pricing]
         reports = day_reports(waterfalls, sums.events, sums.returned_micros, days, pays_for)
@@ -131,8 +132,9 @@ class CampaignDelivery:
             days=reports,
             held_out=sum(each.requests for each in hours if each.holdout),
             lost_seconds=lost_seconds(processes, now),
-            forecasts=_forecasts(kept, days, owner, now),
+            forecasts=_forecasts(forecasts, days, owner, now),
             gaps=gaps,
+            counted_since=local_day(kept_since, owner.zone) if start < kept_since else None,
         )
         if picture is not None:
             draw_report(shown, picture)
@@ -166,7 +168,7 @@ class CampaignDelivery:
     def _stores(self) -> Iterator[tuple[AdsStore, DeliveryStore]]:
         with (
             AdsStore.open(self._settings, self._clock) as ads,
-            DeliveryStore.open(self._settings) as delivery,
+            DeliveryStore.open(self._settings, self._clock) as delivery,
         ):
             yield (ads if self._account_id is None else ads.within(self._account_id)), delivery
 

@@ -25,6 +25,7 @@ class ShownReport:
         lost_seconds: of requests that killed processes counted and could not keep, at most.
         forecasts: day -> what was expected of it; of days that are over and had a forecast.
         gaps: what the log of served ads lacks, where it was read.
+        counted_since: where the report begins before it, the day since which counts of requests are kept.
     """
 
     account: Account
@@ -35,6 +36,7 @@ class ShownReport:
     lost_seconds: float
     forecasts: Mapping[date, Forecast]
     gaps: tuple[str, ...] = ()
+    counted_since: date | None = None
 
     @property
     def total(self) -> DayReport:
@@ -52,6 +54,7 @@ class ShownReport:
             "held_out_requests": self.held_out,
             "lost_seconds": self.lost_seconds,
             "gaps": list(self.gaps),
+            "counted_since": self.counted_since and self.counted_since.isoformat(),
             "days": [
                 {"day": day, **report.to_json(), "forecast": self._errors(day, report)}
                 for day, report in self.days.items()

@@ -10,6 +10,7 @@ from recsys.ads.delivery.counts import FLUSH_SECONDS, CountedHour, DeliveryCount
 from recsys.background_task import BackgroundTask
 
 HEARTBEAT_SECONDS = 10.0  # between batches of a process that has nothing to write
+REMOVE_SECONDS = 60.0  # between two looks for counts that are too old
 
 
 class KeepsCounts(Protocol):
@@ -23,9 +24,13 @@ class KeepsCounts(Protocol):
         """Keeps that the process ended."""
         ...
 
+    def remove_oldest(self) -> None:
+        """Removes an hour that is kept no longer, if there is one."""
+        ...
+
 
 class DeliveryFlusher:
-    """Takes the counts of one process and writes them. One a process, of one name.
+    """Takes the counts of one process and writes them, and removes what is too old. One a process.
 
     A batch that could not be written waits and is written again under its number, which counts once; what is
     counted meanwhile is the next one. So only a kill loses something: what was counted since the last batch.
@@ -51,7 +56,7 @@ class DeliveryFlusher:
         self._clock = clock
         self._sequence = 0
         self._waiting: tuple[CountedHour, ...] | None = None
-        self._wrote_at = float("-inf")
+        self._wrote_at = self._removed_at = float("-inf")
 
     def start(self) -> None:
         """Writes each second from now on."""
@@ -74,3 +79,6 @@ class DeliveryFlusher:
         self._store.add(self.process, self._sequence, self._waiting)
         self._waiting = None
         self._wrote_at = self._clock()
+        if self._wrote_at - self._removed_at >= REMOVE_SECONDS:
+            self._removed_at = self._wrote_at
+            self._store.remove_oldest()

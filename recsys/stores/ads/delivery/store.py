@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
@@ -13,6 +13,7 @@ from sqlalchemy import (
     Executable,
     TableValuedAlias,
     cast,
+    delete,
     event,
     func,
     literal,
@@ -22,7 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-from recsys.ads.delivery.counts import CountedHour, CountingProcess
+from recsys.ads.delivery.counts import HOUR, CountedHour, CountingProcess
 from recsys.ads.delivery.steps import Step
 from recsys.config import Settings
 from recsys.instants import utc_now
@@ -42,10 +43,14 @@ class DeliveryStore(SqlStore):
     """Counts of delivery; safe to share between threads. Use `open`.
 
     Every method raises StoreUnavailableError where the database does not answer; each is safe to repeat.
+
+    Args:
+        keep: how long counts are kept, from the end of their hour.
     """
 
-    def __init__(self, engine: Engine, clock: Callable[[], datetime] = utc_now) -> None:
+    def __init__(self, engine: Engine, keep: timedelta, clock: Callable[[], datetime] = utc_now) -> None:
         super().__init__(engine)
+        self._keep = keep
         self._clock = clock
 
     @classmethod
@@ -59,7 +64,12 @@ class DeliveryStore(SqlStore):
         engine = open_database(settings)
         if engine.dialect.name == "sqlite":
             event.listen(engine, "connect", _sync_with_checkpoints)
-        return cls(engine, clock)
+        return cls(engine, timedelta(days=settings.ads.log_days), clock)
+
+    @property
+    def kept_since(self) -> datetime:
+        """Hours that ended before it are removed."""
+        return self._clock() - self._keep
 
     def add(self, process: str, sequence: int, counts: Sequence[CountedHour]) -> bool:
         """Adds a batch in one transaction; False, and nothing is added, where it was added before.
@@ -84,6 +94,20 @@ class DeliveryStore(SqlStore):
         with self._writing("keep that a process ended") as connection:
             chosen = update(CountingProcessRow).where(CountingProcessRow.process == process)
             connection.execute(chosen.values(ended_at=self._clock()))
+
+    def remove_oldest(self) -> None:
+        """Removes the oldest hour that is kept no longer, and the processes that ended before that.
+
+        One hour, which may be a row for each campaign and step: nobody waits for more than that.
+        """
+        requests, steps, process = DeliveryRequestsRow, DeliveryStepsRow, CountingProcessRow
+        edge = self.kept_since - HOUR
+        with self._writing("remove old counts of ads") as connection:
+            connection.execute(delete(process).where(process.flushed_at < edge))
+            oldest = connection.scalar(select(func.min(requests.hour)).where(requests.hour <= edge))
+            if oldest is not None:
+                connection.execute(delete(steps).where(steps.hour <= oldest))
+                connection.execute(delete(requests).where(requests.hour <= oldest))
 
     def hours(
         self, start: datetime, end: datetime, campaign_id: str | None = None

@@ -106,6 +106,19 @@ def test_a_day_on_which_nothing_happened_is_zeros(shop: Settings) -> None:
     assert (day, found.waterfall.requests, found.clicks, found.click_rate) == (date(2026, 4, 30), 0, 0, None)
 
 
+def test_a_report_that_begins_before_what_is_kept_says_since_when_requests_are_counted(
+    shop: Settings,
+) -> None:
+    """400 days are kept; at noon New York and UTC have the same day."""
+    kept = (NOON - timedelta(days=400)).date()
+    delivery = CampaignDelivery(shop, clock=lambda: NOON)
+    first, last = kept - timedelta(days=1), kept + timedelta(days=1)
+    shown = delivery.report("summer", "acme", first.isoformat(), last.isoformat())
+    assert shown.counted_since == kept
+    assert shown.to_json()["counted_since"] == kept.isoformat()
+    assert delivery.report("summer", "acme", last.isoformat(), last.isoformat()).counted_since is None
+
+
 def test_before_it_was_made_a_campaign_was_not_running(shop: Settings) -> None:
     with DeliveryStore.open(shop, lambda: NOON) as store:
         store.add("one", 1, [CountedHour(BEGIN - HOUR, "home", False, 10, {})])

@@ -30,6 +30,9 @@ class ToldStore:
     def end(self, process: str) -> None:
         self._store.end(process)
 
+    def remove_oldest(self) -> None:
+        self._store.remove_oldest()
+
 
 def main(home: str) -> None:
     counts = DeliveryCounts()

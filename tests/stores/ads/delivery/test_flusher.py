@@ -27,6 +27,7 @@ class Store:
         self.batches: dict[int, Sequence[CountedHour]] = {}
         self.asked: list[int] = []
         self.ended: list[str] = []
+        self.removals = 0
         self.fails_before = 0
         self.fails_after = 0
 
@@ -44,6 +45,9 @@ class Store:
 
     def end(self, process: str) -> None:
         self.ended.append(process)
+
+    def remove_oldest(self) -> None:
+        self.removals += 1
 
     @property
     def requests(self) -> int:
@@ -97,6 +101,17 @@ def test_without_anything_to_write_a_process_says_now_and_then_that_it_is_alive(
     for clock.now in (0.0, 1.0, HEARTBEAT_SECONDS, HEARTBEAT_SECONDS + 1):
         flusher.task.attempt()
     assert store.batches == {1: (), 2: ()}
+
+
+def test_old_counts_are_looked_for_once_a_minute(counts: DeliveryCounts, store: Store) -> None:
+    clock = Seconds()
+    flusher = DeliveryFlusher(counts, store, clock=clock)
+    removals = []
+    for clock.now in (0.0, 59.0, 60.0, 119.0, 120.0):
+        serve(counts)
+        flusher.task.attempt()
+        removals.append(store.removals)
+    assert removals == [1, 1, 2, 2, 3]
 
 
 def test_stop_writes_what_waited_and_what_came_after_it(counts: DeliveryCounts, store: Store) -> None:
