@@ -1,6 +1,6 @@
 """The funnel's first stage for many requests at once, so that what is evaluated is what is served."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,7 +47,7 @@ def candidate_lists(
     catalog = Catalog(bundle)
     found = np.zeros((len(histories), count), np.int64)
     scores = np.zeros((len(histories), count), np.float32)
-    for part in _first_stage(bundle, catalog, histories, seen, count, progress):
+    for (part,) in _first_stage(bundle, catalog, histories, (seen,), count, progress):
         found[part.row, part.column] = part.items
         scores[part.row, part.column] = first_stage_scores(order, bundle.fusion, part.signals)
     for row in np.flatnonzero(~histories.known).tolist():
@@ -59,42 +59,50 @@ def candidate_lists(
 def candidate_signals(
     bundle: Bundle,
     histories: Histories,
-    seen: list[IntArray] | None,
+    kinds: Sequence[list[IntArray] | None],
     count: int,
     progress: Progress = silent,
-) -> tuple[IntArray, FloatArray]:
+) -> list[tuple[IntArray, FloatArray]]:
     """The same candidates and their (R, count, S) signals, what fusion learns from; zeros for padding.
 
     Who has no history has nothing to teach and gets no candidates.
+
+    Args:
+        kinds: a `seen` of each kind of request that is asked for; the histories are read once for all.
     """
-    found = np.zeros((len(histories), count), np.int64)
-    signals = np.zeros((len(histories), count, len(SIGNALS)), np.float32)
-    for part in _first_stage(bundle, Catalog(bundle), histories, seen, count, progress):
-        found[part.row, part.column] = part.items
-        signals[part.row, part.column] = part.signals
-    return found, signals
+    shape = (len(histories), count)
+    found = [np.zeros(shape, np.int64) for _ in kinds]
+    signals = [np.zeros((*shape, len(SIGNALS)), np.float32) for _ in kinds]
+    for parts in _first_stage(bundle, Catalog(bundle), histories, kinds, count, progress):
+        for kind, part in enumerate(parts):
+            found[kind][part.row, part.column] = part.items
+            signals[kind][part.row, part.column] = part.signals
+    return list(zip(found, signals, strict=True))
 
 
 def _first_stage(
     bundle: Bundle,
     catalog: Catalog,
     histories: Histories,
-    seen: list[IntArray] | None,
+    kinds: Sequence[list[IntArray] | None],
     count: int,
     progress: Progress,
-) -> Iterator[_Found]:
-    """The candidates of all requests with a history, a few requests at a time."""
+) -> Iterator[list[_Found]]:
+    """The candidates of all requests with a history, a few requests at a time; for each `seen` of `kinds`."""
     sources, size = CandidateSources(bundle, catalog), len(catalog)
     vectors = bundle.retriever.user_vectors(histories, bundle.item_vectors)  # (R, D)
     blocks = _blocks(histories, size)
     with progress("candidates", sum(map(len, blocks))) as advance:
         for rows in blocks:
             users = sources.user_signals(histories.take(rows), vectors[rows])
-            allowed = _allowed(size, seen and [seen[row] for row in rows.tolist()], len(rows))
-            fused = sources.fused(users, allowed, count, repeats=seen is None)
-            user, items = np.divmod(fused.flat, size)
-            column = np.arange(len(user)) - np.searchsorted(user, user)
-            yield _Found(rows[user], column, items, fused.signals)
+            found = []
+            for seen in kinds:
+                allowed = _allowed(size, seen and [seen[row] for row in rows.tolist()], len(rows))
+                fused = sources.fused(users, allowed, count, repeats=seen is None)
+                user, items = np.divmod(fused.flat, size)
+                column = np.arange(len(user)) - np.searchsorted(user, user)
+                found.append(_Found(rows[user], column, items, fused.signals))
+            yield found
             advance(len(rows))
 
 

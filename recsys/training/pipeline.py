@@ -82,6 +82,9 @@ def learn_from_validation(job: TrainingJob, early: Bundle) -> Bundle:
     requests = read_signal_requests(job, early, asked, choosing, held)
     if "learning" not in settings.without:
         train_fusion_stage(job, early, requests)  # in place
+    requests = {
+        kind: part.take(part.held) for kind, part in requests.items()
+    }  # orders ask the others nothing
     better_by_ranker: frozenset[str] = frozenset()
     if job.with_ranker:
         early, better_by_ranker = train_ranker_stage(job, early, held)

@@ -104,7 +104,7 @@ def test_many_requests_at_once_are_each_answered_as_if_alone(
     )
     had = None if repeats else [bundle.items.vocabulary.indexes(order) for order in orders]
     found, scores = candidate_lists(bundle, together, had, count)
-    again, signals = candidate_signals(bundle, together, had, count)
+    (again, signals), (other, _) = candidate_signals(bundle, together, (had, None), count)
     given_scores = fused_scores(bundle, together, found)
     for row, one in enumerate(asked):
         alone, alone_scores = candidate_lists(bundle, one, had and [had[row]], count)
@@ -113,6 +113,8 @@ def test_many_requests_at_once_are_each_answered_as_if_alone(
         np.testing.assert_allclose(given_scores[row], alone_scores[0], atol=1e-5)
         assert again[row].tolist() == (alone[0].tolist() if orders[row] else [0] * count)
         assert signals[row].any(axis=1).tolist() == (again[row] > 0).tolist()
+    if repeats:
+        assert other.tolist() == again.tolist()
 
 
 def test_a_catalog_too_large_to_multiply_gives_the_same_candidates() -> None:

@@ -1,10 +1,11 @@
 """Fusion: learns to weigh the signals, on candidates of cases of the validation period."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from recsys.arrays import BoolArray, FloatArray, IntArray
 from recsys.funnel.offline import candidate_signals
@@ -52,36 +53,41 @@ def read_signal_requests(
     interactions, settings = job.shop.interactions, job.settings.fusion
     cases, histories = asked.cases, asked.histories
     seen = seen_lists(interactions, cases)
-    kinds = {REPEATS_KEPT: None, REPEATS_REMOVED: seen}
+    kinds = (REPEATS_KEPT, REPEATS_REMOVED)
     parts: dict[str, list[tuple[Any, ...]]] = {kind: [] for kind in kinds}
     for rows, past in bundles_as_of(job, bundle, cases):
         part = cases.take(rows)
         apart = [users.of(interactions.users.ids, part.user_index) for users in (choosing, held)]
-        for kind, excluded in kinds.items():
-            without = excluded and [excluded[row] for row in rows]
-            candidates, signals = candidate_signals(
-                past, histories.take(rows), without, settings.candidates, job.progress
-            )
+        excluded = (None, [seen[row] for row in rows])
+        answers = candidate_signals(past, histories.take(rows), excluded, settings.candidates, job.progress)
+        for kind, without, (candidates, signals) in zip(kinds, excluded, answers, strict=True):
             labels, targets = labels_of(part, candidates), target_counts(part, without)
             parts[kind].append((signals, labels, candidates > 0, targets, part.user_index, *apart))
     return {
-        kind: SignalRequests(*(np.concatenate(part) for part in zip(*found, strict=True)))
-        for kind, found in parts.items()
+        kind: SignalRequests(*map(_joined, zip(*parts.pop(kind), strict=True)))  # they are large: one by one
+        for kind in kinds
     }
+
+
+def _joined(parts: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def train_fusion_stage(job: TrainingJob, bundle: Bundle, requests: Mapping[str, SignalRequests]) -> None:
     """Trains the bundle's fusion in place, without held-out users; leaves its curves in the run's folder."""
-    parts = [part.take(~part.held) for part in requests.values()]
+
+    def all_of(name: str) -> npt.NDArray[Any]:
+        return np.concatenate([getattr(part, name)[~part.held] for part in requests.values()])
+
     curves = train_fusion(
         bundle.fusion,
-        np.concatenate([part.signals for part in parts]),
-        np.concatenate([part.labels for part in parts]),
-        np.concatenate([part.mask for part in parts]),
-        np.concatenate([part.targets for part in parts]),
+        all_of("signals"),
+        all_of("labels"),
+        all_of("mask"),
+        all_of("targets"),
         job.settings.fusion,
-        np.concatenate([part.choosing for part in parts]),
-        np.concatenate([part.users for part in parts]),
+        all_of("choosing"),
+        all_of("users"),
         job.progress,
     )
     curves.save(job.run_dir / "fusion")
