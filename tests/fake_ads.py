@@ -40,6 +40,7 @@ class FakeAdsSource:
     rows: Sequence[RunningNumber] = ()
     experiment: Experiment | None = None
     noted: dict[str, int] = field(default_factory=dict)
+    hours: dict[datetime, int] = field(default_factory=dict)
     kept: datetime | None = None
     stored_version: int = 0
     away: bool = False
@@ -67,6 +68,10 @@ class FakeAdsSource:
     def kept_at(self) -> datetime | None:
         self._answer()
         return self.kept
+
+    def requests(self, start: datetime, end: datetime) -> dict[datetime, int]:
+        self._answer()
+        return {hour: count for hour, count in self.hours.items() if start <= hour < end}
 
     def holdout(self) -> Experiment | None:
         self._answer()

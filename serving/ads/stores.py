@@ -41,13 +41,13 @@ class AdsStores:
         self._campaigns = self._opened.enter_context(AdsStore.open(settings))
         self._ledger = self._opened.enter_context(AdsLedger.open(settings))
         self._experiments = self._opened.enter_context(ExperimentStore.open(settings))
-        delivery = self._opened.enter_context(DeliveryStore.open(settings))
+        self._delivery = self._opened.enter_context(DeliveryStore.open(settings))
         self.gate = RedisBudgetGate.open(settings)
         self._opened.callback(self.gate.close)
         self.log = DurableAdLog.open(settings)
         self._opened.callback(self.log.close)
         self.counts = DeliveryCounts()
-        self.flusher = DeliveryFlusher(self.counts, delivery)
+        self.flusher = DeliveryFlusher(self.counts, self._delivery)
 
     def close(self) -> None:
         """Closes them all."""
@@ -72,6 +72,10 @@ class AdsStores:
     def kept_at(self) -> datetime | None:
         """When a charge worker last kept the gate true to the books; None = never."""
         return self._ledger.kept_at()
+
+    def requests(self, start: datetime, end: datetime) -> Mapping[datetime, int]:
+        """See `DeliveryStore.requests`."""
+        return self._delivery.requests(start, end)
 
     def holdout(self) -> Experiment | None:
         """The experiment that ads are held out by; None where there is none."""

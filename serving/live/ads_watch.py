@@ -3,12 +3,12 @@
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from threading import Lock
 from typing import Protocol
 
 from recsys.ads.pacing.budget_gate import BudgetGate, Usage
-from recsys.ads.pacing.forecast import WeeklyForecast
+from recsys.ads.pacing.forecast import LOOK_BACK, WeeklyForecast
 from recsys.ads.selection.inventory import Inventory
 from recsys.ads.selection.prediction import ClickPredictor
 from recsys.ads.selection.spending import RunningNumbers
@@ -25,8 +25,6 @@ from recsys.stores.ads.records import StoredAds
 from serving.live.spending_reads import SpendingReads
 
 log = logging.getLogger("recsys.serving")
-
-EVEN_FORECAST = WeeklyForecast.of_day([1.0] * 24)
 
 
 class AdsSource(Protocol):
@@ -50,6 +48,10 @@ class AdsSource(Protocol):
 
     def kept_at(self) -> datetime | None:
         """When a charge worker last kept the gate true to the books; None = never."""
+        ...
+
+    def requests(self, start: datetime, end: datetime) -> Mapping[datetime, int]:
+        """Begin of an hour -> the requests that it brought."""
         ...
 
     def holdout(self) -> Experiment | None:
@@ -82,7 +84,6 @@ class AdsWatch:
         now: Callable[[], datetime],
         seconds: Callable[[], float] = time.monotonic,
         on_campaigns: Callable[[], None] = lambda: None,
-        forecast: WeeklyForecast = EVEN_FORECAST,
     ) -> None:
         self._source = source
         self._gate = gate
@@ -92,7 +93,8 @@ class AdsWatch:
         self._now = now
         self._seconds = seconds
         self._on_campaigns = on_campaigns
-        self._forecast = forecast
+        self._forecast = WeeklyForecast.even()
+        self._forecast_until: datetime | None = None
         self._version = 0
         self._stored: Inventory | None = None  # without a catalog
         self._with_items: Inventory | None = None
@@ -154,6 +156,8 @@ class AdsWatch:
 
     def _read(self) -> None:
         now, version = self._now(), self._source.version()
+        if version:
+            self._forecast_demand(now)
         if version != self._version:
             self._take_up(self._source.everything(), now)
         if self._stored is None or not len(self._stored):
@@ -166,6 +170,14 @@ class AdsWatch:
         spending = self._spending.read(self._stored, now)
         inventory = self._of_current_catalog(self._stored)
         self._standing = Standing.of(inventory, spending, self._throttles)
+
+    def _forecast_demand(self, now: datetime) -> None:
+        """With each new day, so that all processes plan by the same forecast."""
+        midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        if midnight != self._forecast_until:
+            requests = self._source.requests(midnight - LOOK_BACK, midnight)
+            self._forecast = WeeklyForecast.of_requests(requests, midnight)
+            self._forecast_until = midnight
 
     def _take_up(self, stored: StoredAds, now: datetime) -> None:
         inventory = Inventory.of(stored.accounts, stored.campaigns, now, stored.unreadable)

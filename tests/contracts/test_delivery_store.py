@@ -70,6 +70,12 @@ def test_the_oldest_hour_that_is_kept_no_longer_goes_at_a_time(shop: Settings) -
         assert store.hours(NOON, now, "cmp_1") == (replace(old[1], steps={("cmp_1", Step.WON): 2}),)
 
 
+def test_requests_of_an_hour_are_those_of_all_surfaces_but_of_held_out_units(store: DeliveryStore) -> None:
+    store.add("one", 1, [SEARCH, GHOSTS, replace(SEARCH, surface="home", requests=4), LATER])
+    assert store.requests(NOON, NOON + 2 * HOUR) == {NOON: 7, NOON + HOUR: 5}
+    assert store.requests(NOON, NOON + HOUR) == {NOON: 7}
+
+
 def test_hours_are_read_from_one_to_before_another_and_of_one_campaign(store: DeliveryStore) -> None:
     store.add("one", 1, [SEARCH, LATER])
     assert store.hours(NOON + HOUR, NOON + 2 * HOUR) == (LATER,)

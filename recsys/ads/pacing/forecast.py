@@ -1,15 +1,20 @@
 """How much demand each hour of a week brings: what the plan of a day is spread by."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from itertools import accumulate
 
+import numpy as np
+
 from recsys.errors import DataError
 
 HOURS_OF_WEEK, HOURS_OF_DAY = 168, 24
+LOOK_BACK = timedelta(days=28)  # that demand is measured over
+LEAST_DAYS = 7  # of it, below which nothing is known of a week
+PRIOR_WEEKS = 1.0  # that an hour's mean over all days counts as, beside those of its own day of the week
 _HOUR = timedelta(hours=1)
 _MONDAY = datetime(1970, 1, 5, tzinfo=UTC)
 
@@ -43,6 +48,43 @@ class WeeklyForecast:
     def of_day(cls, demand: Sequence[float]) -> "WeeklyForecast":
         """The same (24,) hours in UTC on every day of the week."""
         return cls(tuple(demand) * (HOURS_OF_WEEK // HOURS_OF_DAY))
+
+    @classmethod
+    def even(cls) -> "WeeklyForecast":
+        """The same demand in each hour."""
+        return cls.of_day([1.0] * HOURS_OF_DAY)
+
+    @classmethod
+    def of_requests(cls, requests: Mapping[datetime, int], end: datetime) -> "WeeklyForecast":
+        """Each hour of the week as it was on average, drawn towards the mean of that hour over all days.
+
+            demand(day, hour) = (sum over the weeks + PRIOR_WEEKS mean(hour)) / (weeks + PRIOR_WEEKS)
+
+        Even where less than LEAST_DAYS were counted: a plan by the hours of two days would follow chance.
+
+        Args:
+            requests: begin of an hour -> how many it brought. Hours between the first and `end` that are
+                not there brought none.
+            end: midnight in UTC, before which they were counted.
+        """
+        counted = [hour for hour in requests if hour < end]
+        days = int((end - min(counted)) / timedelta(days=1)) if counted else 0
+        if days < LEAST_DAYS:
+            return cls.even()
+        start = end - timedelta(days=days)
+        by_day = np.zeros((days, HOURS_OF_DAY))
+        for hour in counted:
+            if hour >= start:
+                day, of_day = divmod(int((hour - start) / _HOUR), HOURS_OF_DAY)
+                by_day[day, of_day] += requests[hour]
+        weekday = (start.weekday() + np.arange(days)) % 7
+        of_hours = by_day.mean(axis=0)
+        demand = [
+            (by_day[weekday == each].sum(axis=0) + PRIOR_WEEKS * of_hours)
+            / ((weekday == each).sum() + PRIOR_WEEKS)
+            for each in range(7)
+        ]
+        return cls(tuple(np.concatenate(demand).tolist()))
 
     def between(self, start: datetime, end: datetime) -> float:
         """The demand from `start` to `end`; within an hour it is even.

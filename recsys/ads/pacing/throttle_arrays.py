@@ -101,11 +101,20 @@ def start_throttle_arrays(
 
 
 def next_throttle_arrays(
-    before: ThrottleArrays, budget_micros: IntArray, committed_micros: IntArray, shares: PlannedShares
+    before: ThrottleArrays,
+    budget_micros: IntArray,
+    committed_micros: IntArray,
+    shares: PlannedShares,
+    is_stale: BoolArray,
 ) -> ThrottleArrays:
-    """Controllers moved on; see `next_throttle`. A budget that was changed is planned from now on."""
-    changed = before.budget_micros != budget_micros
-    passed = np.maximum(shares.now - before.share, 0.0)
+    """Controllers moved on; see `next_throttle`. A budget that was changed is planned from now on.
+
+    Args:
+        is_stale: (N,) whether `shares` are by another forecast than those before: then it is planned from now
+            on, as what was spent by the former plan is no distance from this one.
+    """
+    changed = (before.budget_micros != budget_micros) | is_stale
+    passed = np.where(is_stale, 0.0, np.maximum(shares.now - before.share, 0.0))
     kept = np.exp(-passed / MEMORY_SHARE)
     return _with_participation(
         budget_micros,

@@ -29,12 +29,15 @@ class Throttles:
     Attributes:
         budgets: B budgets. day: (B,) the ordinal of the day that each is planned for; 0 = no controller.
         controllers: of the budgets; those without a controller have numbers that mean nothing.
+        forecast: that the days are planned by. is_stale: (B,) but for these, whose gate was not read since.
         closed: accounts whose gate has to be rebuilt.
     """
 
     budgets: PacedBudgets
     day: IntArray
     controllers: ThrottleArrays
+    forecast: WeeklyForecast
+    is_stale: BoolArray
     closed: frozenset[str] = frozenset()
 
     @classmethod
@@ -42,7 +45,13 @@ class Throttles:
         """Before anything was asked: everything takes part."""
         budgets = PacedBudgets.of(inventory)
         count = len(budgets)
-        return cls(budgets, np.zeros(count, np.int64), ThrottleArrays.nothing(count))
+        return cls(
+            budgets=budgets,
+            day=np.zeros(count, np.int64),
+            controllers=ThrottleArrays.nothing(count),
+            forecast=WeeklyForecast.even(),
+            is_stale=np.zeros(count, bool),
+        )
 
     def of_lines(self, inventory: Inventory) -> DoubleArray:
         """(L,) the `joint_participation` of each line with its campaign and account."""
@@ -62,9 +71,15 @@ class Throttles:
         new, known = Throttles.nothing(inventory), self.budgets.rows
         rows = np.array([known.get(each, -1) for each in new.budgets.ids], np.int64)
         if not len(known):
-            return replace(new, closed=self.closed)
+            return replace(new, forecast=self.forecast, closed=self.closed)
         day = np.where(rows >= 0, self.day[rows], 0)
-        return Throttles(new.budgets, day, self.controllers.taken(rows), self.closed)
+        return replace(
+            self,
+            budgets=new.budgets,
+            day=day,
+            controllers=self.controllers.taken(rows),
+            is_stale=self.is_stale[rows],
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +104,8 @@ def next_throttles(
 
     An account whose gate cannot be read keeps the controllers that it has. A controller that begins in the
     middle of a day spreads what is left of the budget over what is left of the day: so it does not matter
-    why it begins only now, because the campaign is new, was resumed, or the process is new.
+    why it begins only now, because the campaign is new, was resumed, or the process is new. All do so where
+    the forecast is another one.
 
     Args:
         usage: what the gate says is spent and held.
@@ -104,12 +120,20 @@ def next_throttles(
     caps = np.where(has_plan, budgets.cap_micros, 1)
     committed = committed_arrays(used.spent, used.held, hold_seconds)
     demand = np.where(known.day > 0, known.controllers.demand_micros, np.nan)
-    moved = next_throttle_arrays(known.controllers, caps, committed, shares).where(
+    is_stale = known.is_stale | (known.forecast != forecast)
+    moved = next_throttle_arrays(known.controllers, caps, committed, shares, is_stale).where(
         known.day == today, start_throttle_arrays(caps, committed, demand, shares)
     )
     day = np.where(used.is_read, np.where(has_plan, today, 0), known.day)
     controllers = moved.where(used.is_read, known.controllers)
-    return Throttles(budgets, np.where(running, day, 0), controllers, used.closed)
+    return Throttles(
+        budgets=budgets,
+        day=np.where(running, day, 0),
+        controllers=controllers,
+        forecast=forecast,
+        is_stale=is_stale & ~used.is_read,
+        closed=used.closed,
+    )
 
 
 def _used(

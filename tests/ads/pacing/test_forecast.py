@@ -45,3 +45,27 @@ def test_demand_of_times_that_follow_each_other_adds_up(minutes: list[int]) -> N
 def test_a_week_has_168_numbers_from_0(demand: tuple[float, ...]) -> None:
     with pytest.raises(DataError):
         WeeklyForecast(demand)
+
+
+def test_measured_demand_is_an_hours_mean_drawn_towards_that_of_all_days() -> None:
+    """Four weeks of 10 requests at 20:00, on Saturdays 80: a mean of (6 x 10 + 80) / 7 = 20."""
+    evenings = (MONDAY - timedelta(days=days) + 20 * HOUR for days in range(28, 0, -1))
+    requests = {evening: 80 if evening.weekday() == 5 else 10 for evening in evenings}
+    first = MONDAY - timedelta(days=28)
+    demand = WeeklyForecast.of_requests({first: 0} | requests, MONDAY).demand
+    assert demand[5 * 24 + 20] == pytest.approx((4 * 80 + 20) / 5)
+    assert demand[2 * 24 + 20] == pytest.approx((4 * 10 + 20) / 5)
+    assert sum(demand) == pytest.approx(demand[5 * 24 + 20] + 6 * demand[2 * 24 + 20])
+
+
+@pytest.mark.parametrize("hours", [0, 1, 7 * 24 - 1])
+def test_less_than_a_week_says_nothing_of_a_week(hours: int) -> None:
+    requests = {MONDAY - n * HOUR: 1000 * (n % 24) for n in range(1, hours + 1)}
+    assert WeeklyForecast.of_requests(requests, MONDAY) == WeeklyForecast.even()
+
+
+def test_of_a_first_day_only_whole_days_count_and_nothing_from_the_end_on() -> None:
+    week = {MONDAY - n * HOUR: 5 for n in range(1, 7 * 24 + 1)}
+    others = {MONDAY - timedelta(days=7) - HOUR: 10**6, MONDAY: 10**6}
+    demand = WeeklyForecast.of_requests(week | others, MONDAY).demand
+    assert demand == pytest.approx([5.0] * 168)

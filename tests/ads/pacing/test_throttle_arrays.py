@@ -1,6 +1,6 @@
 """Many controllers as arrays are what `throttle` makes of each alone."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recsys.ads.pacing.day_plan import DayPlan
+from recsys.ads.pacing.forecast import WeeklyForecast
 from recsys.ads.pacing.throttle import HORIZON, Throttle, committed_micros, next_throttle, start_throttle
 from recsys.ads.pacing.throttle_arrays import (
     PlannedShares,
@@ -27,9 +28,14 @@ class OneByOne:
     plans: list[DayPlan]
     throttles: list[Throttle]
 
-    def next(self, budgets: list[int], committed: list[int], now: datetime) -> None:
+    def next(
+        self, budgets: list[int], committed: list[int], now: datetime, new: WeeklyForecast | None
+    ) -> None:
         for number, (budget, spent) in enumerate(zip(budgets, committed, strict=True)):
             plan = self.plans[number]
+            if new is not None:
+                plan = self.plans[number] = whole_day_plan(new, budget).with_budget(budget, spent, now)
+                self.throttles[number] = replace(self.throttles[number], at=now)
             if plan.budget_micros != budget:
                 plan = self.plans[number] = plan.with_budget(budget, spent, now)
             self.throttles[number] = next_throttle(self.throttles[number], plan, spent, now)
@@ -52,23 +58,26 @@ def assert_equal(found: ThrottleArrays, wanted: OneByOne) -> None:
 
 
 BUDGETS = st.integers(1, 2**51)
+CURVES = (LOCAL_CURVE, EMPTY_NIGHT, (0,) * 24)
 STEPS = st.lists(
     st.tuples(
-        st.integers(0, 400), st.lists(st.tuples(BUDGETS, st.integers(0, 10**9)), min_size=3, max_size=3)
+        st.integers(0, 400),
+        st.lists(st.tuples(BUDGETS, st.integers(0, 10**9)), min_size=3, max_size=3),
+        st.none() | st.sampled_from(CURVES),
     ),
     max_size=12,
 )
 
 
 @given(
-    curve=st.sampled_from([LOCAL_CURVE, EMPTY_NIGHT, (0,) * 24]),
+    curve=st.sampled_from(CURVES),
     starts=st.lists(st.tuples(BUDGETS, st.none() | st.floats(0, 1e15)), min_size=3, max_size=3),
     steps=STEPS,
 )
 def test_each_controller_is_what_it_would_be_alone(
     curve: tuple[float, ...],
     starts: list[tuple[int, float | None]],
-    steps: list[tuple[int, list[tuple[int, int]]]],
+    steps: list[tuple[int, list[tuple[int, int]], tuple[float, ...] | None]],
 ) -> None:
     day, now = whole_day_plan(utc_forecast(curve), 1), local(5)
     budgets = [budget for budget, _ in starts]
@@ -87,14 +96,22 @@ def test_each_controller_is_what_it_would_be_alone(
     demand = np.array([np.nan if demand is None else demand for _, demand in starts])
     found = start_throttle_arrays(np.array(budgets), np.array(committed), demand, shares_at(day, now, 3))
     assert_equal(found, alone)
-    for minutes, changes in steps:
+    for minutes, changes, new_curve in steps:
         now += timedelta(minutes=minutes)
         budgets = [
             budget if budget % 2 else before for (budget, _), before in zip(changes, budgets, strict=True)
         ]
         committed = [spent + more for spent, (_, more) in zip(committed, changes, strict=True)]
-        alone.next(budgets, committed, now)
-        found = next_throttle_arrays(found, np.array(budgets), np.array(committed), shares_at(day, now, 3))
+        new = None if new_curve is None else utc_forecast(new_curve)
+        day = day if new is None else whole_day_plan(new, 1)
+        alone.next(budgets, committed, now, new)
+        found = next_throttle_arrays(
+            found,
+            np.array(budgets),
+            np.array(committed),
+            shares_at(day, now, 3),
+            np.full(3, new is not None),
+        )
         assert_equal(found, alone)
 
 

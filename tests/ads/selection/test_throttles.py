@@ -27,10 +27,16 @@ TEA = campaign("tea", "green", budget=Budget(BUDGET))
 POT = campaign("pot", "iron", account=BOLT, bid=300_000)
 
 
-def tick(before: Throttles | None, market: Market, spent: int, now: datetime = NOW) -> Throttles:
+def tick(
+    before: Throttles | None,
+    market: Market,
+    spent: int,
+    now: datetime = NOW,
+    forecast: WeeklyForecast = FLAT,
+) -> Throttles:
     inventory = market.inventory
     before = before or Throttles.nothing(inventory)
-    return next_throttles(before, inventory, all_have(spent), FLAT, now, 300.0)
+    return next_throttles(before, inventory, all_have(spent), forecast, now, 300.0)
 
 
 def all_have(spent: int) -> UsageOf:
@@ -93,6 +99,33 @@ def test_controllers_go_on_follow_a_changed_budget_and_begin_anew_with_the_day()
     tomorrow = tick(third, market, 0, NOW + timedelta(days=1))
     assert plan_of(tomorrow, "cmp_tea").edges[0].date() == NOW.date() + timedelta(days=1)
     assert tomorrow.controllers.demand_micros == pytest.approx(third.controllers.demand_micros)
+
+
+def test_another_forecast_plans_what_is_left_and_takes_no_former_spend_for_a_distance() -> None:
+    """From an even day to one whose demand comes before noon: by it all should have been spent."""
+    market = Market([TEA])
+    first = tick(None, market, 0, NOW - timedelta(hours=6))
+    second = tick(first, market, BUDGET // 3, NOW)
+    morning = WeeklyForecast.of_day([1.0] * 12 + [0.01] * 12)
+    now = NOW + timedelta(seconds=5)
+    third = tick(second, market, BUDGET // 3, now, morning)
+    row = third.budgets.rows["cmp_tea"]
+    assert third.controllers.from_micros[row] == BUDGET // 3
+    assert third.controllers.from_share[row] == third.controllers.share[row] > 0.9
+    assert third.controllers.demand_micros[row] == pytest.approx(second.controllers.demand_micros[row])
+    assert not third.is_stale.any()
+
+
+def test_a_gate_that_did_not_answer_is_planned_by_the_new_forecast_once_it_does() -> None:
+    market = Market([TEA])
+    morning = WeeklyForecast.of_day([1.0] * 12 + [0.01] * 12)
+    first = tick(None, market, 0)
+    away = next_throttles(first, market.inventory, lambda asked: {}, morning, NOW + timedelta(hours=1), 300.0)
+    assert away.is_stale.all()
+    assert away.controllers.share.tolist() == first.controllers.share.tolist()
+    back = tick(away, market, 10_000, NOW + timedelta(hours=2), morning)
+    assert not back.is_stale.any()
+    assert back.controllers.from_micros.tolist() == [10_000]
 
 
 def test_a_gate_that_does_not_answer_leaves_controllers_as_they_are() -> None:

@@ -15,6 +15,7 @@ from tests.ads.selection.small_market import campaign
 from tests.fake_ads import FakeAds
 from tests.fake_world import NOW, Clock, shop_bundle
 
+HOUR = timedelta(hours=1)
 MILK = campaign("milk", "milk", budget=Budget(95_000_000))
 
 
@@ -60,6 +61,16 @@ def test_what_was_spent_and_the_pace_reach_the_standing(ads: FakeAds) -> None:
     assert standing is not None
     assert standing.funds.funded.tolist() == [False]
     assert standing.participation.tolist() == [0.0], "ahead of its plan by all of it"
+
+
+def test_the_day_is_planned_by_the_demand_of_the_weeks_before(ads: FakeAds) -> None:
+    """Requests come before 6:00 UTC alone, and it is later: what is left is planned for what is left."""
+    midnight = NOW.replace(hour=0, minute=0, second=0, microsecond=0)
+    ads.source.hours = {midnight - n * HOUR: 100 if (24 - n) % 24 < 6 else 0 for n in range(1, 29 * 24)}
+    ads.run(MILK)
+    throttles = ads.watch._throttles
+    assert throttles.forecast.demand[:7] == (100.0,) * 6 + (0.0,)
+    assert throttles.controllers.share.tolist() == [pytest.approx(0.99, abs=0.01)]
 
 
 def test_generations_of_the_database_are_expected_of_the_gate(ads: FakeAds) -> None:

@@ -1,6 +1,6 @@
 """What became of ads, in SQL: each process adds its counts, each batch of them once."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -134,6 +134,17 @@ class DeliveryStore(SqlStore):
             for row in counted
         ]
         return tuple(sorted(hours, key=lambda each: (each.hour, each.surface, each.holdout)))
+
+    def requests(self, start: datetime, end: datetime) -> Mapping[datetime, int]:
+        """Begin of an hour -> its requests on all surfaces, of units that are not held out."""
+        row = DeliveryRequestsRow
+        query = (
+            select(row.hour, func.sum(row.requests))
+            .where(row.hour >= start, row.hour < end, row.holdout.is_(False))
+            .group_by(row.hour)
+        )
+        with self._reading("read how many requests there were") as connection:
+            return {hour: int(count) for hour, count in connection.execute(query)}
 
     def processes(self, start: datetime, end: datetime) -> tuple[CountingProcess, ...]:
         """The processes that counted at some time from `start` to before `end`, by when they began."""
