@@ -196,10 +196,10 @@ def _measure_pairs(
     with progress("fit match threshold", len(queries)) as advance:
         for row, query in enumerate(queries):
             vector = encode(query.text)
-            others = rng.choice(np.arange(1, len(index)), count, replace=False)
+            others = 1 + rng.choice(len(index) - 1, count, replace=False)
             cosines = index.cosines(vector, np.append(query.item, others))
             good[row] = cosines[0]
-            belongs = [item == query.item or query.words <= words.of(item) for item in others.tolist()]
+            belongs = [item == query.item or words.among(query.words, item) for item in others.tolist()]
             bad[row] = np.where(belongs, np.nan, cosines[1:])
             mean[row], deviation[row] = index.background(vector)
             advance(1)
@@ -214,7 +214,12 @@ class _WordsOf:
         self._titles, self._spans = titles, spans
         self._known: dict[int, frozenset[str]] = {}
 
-    def of(self, item: int) -> frozenset[str]:
+    def among(self, words: frozenset[str], item: int) -> bool:
+        """Whether the item has all of them. Most titles do not even have their letters, which is soon seen."""
+        folded = self._titles[item].casefold()
+        return all(word in folded for word in words) and words <= self._of(item)
+
+    def _of(self, item: int) -> frozenset[str]:
         known = self._known.get(item)
         if known is None:
             title = self._titles[item]
