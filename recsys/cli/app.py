@@ -24,6 +24,7 @@ from recsys.cli.output import log_to_stderr, note
 from recsys.cli.refresh import refresh
 from recsys.cli.schedule import schedule
 from recsys.cli.search import group as search
+from recsys.cli.size import size
 from recsys.cli.training.ablate import ablate
 from recsys.cli.training.evaluate import evaluate
 from recsys.cli.training.train import train
@@ -34,7 +35,7 @@ from recsys.home import keep_private
 from recsys.settings_sources import check_in_shop
 from recsys.usage_tracking import turn_off_usage_tracking
 
-WORKS_ANYWHERE = ("init", "doctor", "config", "ads evaluate-policy", "ads simulate")
+WORKS_ANYWHERE = ("init", "doctor", "config", "size", "ads evaluate-policy", "ads simulate")
 
 
 class _Commands(TyperGroup):
@@ -98,6 +99,7 @@ app.command()(backup)
 app.command()(doctor)
 app.command()(monitoring)
 app.command()(config)
+app.command()(size)
 app.command()(demo)
 
 

@@ -32,6 +32,7 @@ NEEDS = {  # arguments of commands that need some
     **{f"ads account {name}": ["nothing", "1.00", "--reference", "7"] for name in ("top-up", "credit")},
     **{f"ads ledger {name}": ["click:nothing"] for name in ("refund", "write-off")},
     "ads campaign report": ["nothing"],
+    "size": ["--items", "1000", "--users", "1000", "--events", "20000"],
     "ads simulate": ["--days", "1", "--auctions", "200"],
     "ads campaign create": ["--account", "acme", "--bid", "0.40", "--items", "1"],
     "ads campaign edit": ["nothing", "--name", "spring"],

@@ -13,11 +13,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from growth.growth_curve import growth_curve
 from growth.stages import STAGES, Cost, Shop, Stage, run_stage
-from growth.synthetic_shop import ShopSize, write_shop
+from growth.synthetic_shop import shop_size, write_shop
 from recsys.cli.output import note, print_rows
 from recsys.config import load_settings
+from recsys.documents import JsonObject
+from recsys.sizing.growth_curve import growth_curve
+from recsys.sizing.measured import DRIVERS
+from recsys.sizing.shop_size import ShopSize
 
 ITEMS = (10_000, 30_000, 100_000)
 # A stage whose costs differ by less does not grow, as far as these sizes can tell.
@@ -26,41 +29,37 @@ NOISE_MB, NOISE_SECONDS = 50.0, 5.0
 
 def rows() -> list[dict[str, Any]]:
     """A row for the CPU and one for the memory of each stage that states an exponent."""
-    sizes = [ShopSize.of(items) for items in _items()]
+    sizes = [shop_size(items) for items in _items()]
     costs = [_measure(size) for size in sizes]
     _print(sizes, costs)
     if file := os.environ.get("RECSYS_BENCH_CURVES"):
         Path(file).write_text(json.dumps(curves(sizes, costs), indent=1) + "\n", "utf-8")
     found = []
     for stage in STAGES:
+        if stage.name not in DRIVERS:
+            continue
         of_stage = [cost[stage.name] for cost in costs]
-        drivers = [float(getattr(size, stage.driver)) for size in sizes]
+        drivers = [float(size.of(stage.driver)) for size in sizes]
         if stage.most_cpu is not None:
-            if stage.figure:
+            if stage.judged_by_figure:
                 exponent = _exponent(drivers, [cost.figure or 0.0 for cost in of_stage], 0.0)
             else:
                 exponent = _exponent(drivers, [cost.cpu_seconds for cost in of_stage], NOISE_SECONDS)
-            found.append(_row(stage, stage.figure or "CPU", exponent, stage.most_cpu))
+            found.append(_row(stage, "figure" if stage.judged_by_figure else "CPU", exponent, stage.most_cpu))
         if stage.most_memory is not None:
             exponent = _exponent(drivers, [cost.memory_mb for cost in of_stage], NOISE_MB)
             found.append(_row(stage, "memory", exponent, stage.most_memory))
     return found
 
 
-def curves(sizes: Sequence[ShopSize], costs: Sequence[dict[str, Cost]]) -> list[dict[str, Any]]:
-    """What was measured, a document a stage: its driver, the sizes and the costs."""
-    return [
-        {
-            "stage": stage.name,
-            "driver": stage.driver,
-            "sizes": [getattr(size, stage.driver) for size in sizes],
-            **{
-                name: [round(asdict(cost[stage.name])[name] or 0.0, 3) for cost in costs]
-                for name in ("cpu_seconds", "wall_seconds", "memory_mb", "disk_mb", "figure")
-            },
-        }
-        for stage in STAGES
-    ]
+def curves(sizes: Sequence[ShopSize], costs: Sequence[dict[str, Cost]]) -> JsonObject:
+    """What was measured, as `recsys size` reads it: the shops, and each stage's costs at each of them."""
+    names = ("cpu_seconds", "wall_seconds", "memory_mb", "disk_mb", "figure")
+    stages = {
+        stage: {name: [round(asdict(cost[stage])[name] or 0.0, 3) for cost in costs] for name in names}
+        for stage in DRIVERS
+    }
+    return {"shops": [asdict(size) for size in sizes], "stages": stages}
 
 
 def _items() -> list[int]:

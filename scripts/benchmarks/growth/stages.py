@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -13,7 +14,9 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from growth.synthetic_shop import DAYS, LAST_DAY, ShopSize, write_events
+from growth.synthetic_shop import DAYS, LAST_DAY, write_events
+from recsys.sizing.measured import DRIVERS
+from recsys.sizing.shop_size import Driver, ShopSize
 
 NEW_SHARE = 0.01  # of the events: what a day or two brings
 LOOK_SECONDS = 0.05
@@ -42,21 +45,24 @@ class Stage:
     """A command of a shop.
 
     Attributes:
-        driver: what of the shop it is to grow with: items, users, events or texts.
         most_cpu, most_memory: exponents, past which the stage fails; None = not judged.
-        figure: key of the number that is taken from the JSON that the command prints; it is judged in the
-            place of the CPU. in_units: the number is divided by this.
+        figure: the number that is taken from what the command writes to stdout and stderr.
+        judged_by_figure: it is judged in the place of the CPU.
         before: what happens to the shop's files before it.
     """
 
     name: str
-    driver: str
     command: tuple[str, ...]
     most_cpu: float | None = 1.1
     most_memory: float | None = 1.1
-    figure: str = ""
-    in_units: float = 1.0
+    figure: Callable[[str, str], float] | None = None
+    judged_by_figure: bool = False
     before: Callable[["Shop"], None] = lambda shop: None
+
+    @property
+    def driver(self) -> Driver:
+        """What of the shop it is to grow with."""
+        return DRIVERS[self.name][0]
 
 
 @dataclass(frozen=True)
@@ -90,20 +96,37 @@ def _import(shop: str = "{source}") -> tuple[str, ...]:
     return ("recsys", "data", "import", "--mapping", f"{shop}/shop.toml", "--source", shop, "--now", "{now}")
 
 
+def _requests_ms(out: str, err: str) -> float:
+    return float(json.loads(out)["milliseconds"])
+
+
+def _redis_mb(out: str, err: str) -> float:
+    return float(json.loads(out)["memory_bytes"]) / 1e6
+
+
+def _retriever_seconds(out: str, err: str) -> float:
+    """Of its two passes over the events: one that validation chooses from, and one with all of them."""
+    passes = re.findall(r"^train retriever: done in ([\d.]+) s", err, re.MULTILINE)
+    if not passes:
+        raise RuntimeError(f"no line tells how long the retriever trained: {err[-2000:]}")
+    return sum(map(float, passes))
+
+
 _MATERIALIZE = ("feast", "-c", "{root}/feature_repo", "materialize-incremental", "{now}")
+_TRAIN = ("recsys", "train", "--protocol", "all", "--promote")
 STAGES = (
-    Stage("import", "events", _import()),
-    Stage("features build", "events", ("recsys", "features", "build", "--no-text")),
-    Stage("text encoding", "texts", ("recsys", "features", "build")),
-    Stage("up", "items", ("recsys", "up"), None, None),
-    Stage("materialize all", "users", _MATERIALIZE),
-    Stage("online store", "users", ("recsys", "status", "--json"), 1.1, None, "memory_bytes", 1e6),
-    Stage("import again", "events", _import(), before=add_new_events),
-    Stage("features build again", "events", ("recsys", "features", "build")),
-    Stage("materialize what is new", "events", _MATERIALIZE),
-    Stage("train one epoch", "events", ("recsys", "train", "--protocol", "all", "--promote")),
-    Stage("recommend", "items", ("python", str(REQUESTS)), 0.15, 1.1, figure="milliseconds"),
-    Stage("down", "items", ("recsys", "down"), None, None),
+    Stage("import", _import()),
+    Stage("features build", ("recsys", "features", "build", "--no-text")),
+    Stage("text encoding", ("recsys", "features", "build")),
+    Stage("up", ("recsys", "up")),
+    Stage("materialize all", _MATERIALIZE),
+    Stage("online store", ("recsys", "status", "--json"), 1.1, None, _redis_mb, True),
+    Stage("import again", _import(), before=add_new_events),
+    Stage("features build again", ("recsys", "features", "build")),
+    Stage("materialize what is new", _MATERIALIZE),
+    Stage("train one epoch", _TRAIN, figure=_retriever_seconds),
+    Stage("recommend", ("python", str(REQUESTS)), 0.15, 1.1, _requests_ms, True),
+    Stage("down", ("recsys", "down")),
 )
 
 
@@ -125,7 +148,7 @@ def run_stage(stage: Stage, shop: Shop) -> Cost:
     cpu, memory, out, err = _watch(process)
     if process.returncode:
         raise RuntimeError(f"{stage.name} of {shop.size} failed: {err.decode()[-2000:]}")
-    figure = json.loads(out)[stage.figure] / stage.in_units if stage.figure else None
+    figure = None if stage.figure is None else stage.figure(out.decode(), err.decode())
     return Cost(cpu, time.perf_counter() - began, memory, _disk_mb(shop.home) - disk, figure)
 
 

@@ -1,6 +1,5 @@
 """Files of a shop as skewed as real ones: Zipf items, log-normal users, a guest account with a hundredth."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +8,7 @@ import pyarrow.parquet as pq
 from search.titles import made_titles
 
 from recsys.arrays import DoubleArray, IntArray
+from recsys.sizing.shop_size import ShopSize
 
 EVENTS_AN_ITEM, ITEMS_A_USER = 20, 1
 DAYS = 180
@@ -38,23 +38,9 @@ price = "price"
 """
 
 
-@dataclass(frozen=True)
-class ShopSize:
-    """How large a shop is.
-
-    Attributes:
-        texts: distinct titles; the items share them.
-    """
-
-    items: int
-    users: int
-    events: int
-    texts: int
-
-    @classmethod
-    def of(cls, items: int) -> "ShopSize":
-        """A shop of `items`: so many users, twenty events an item, and a title for each ten items."""
-        return cls(items, items // ITEMS_A_USER, items * EVENTS_AN_ITEM, max(items // 10, 100))
+def shop_size(items: int) -> ShopSize:
+    """A shop of `items`: so many users, twenty events an item, and a title for each ten items."""
+    return ShopSize(items, items // ITEMS_A_USER, items * EVENTS_AN_ITEM, max(items // 10, 100))
 
 
 def write_shop(folder: Path, size: ShopSize, seed: int = 0) -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scripts.benchmarks.growth.growth_curve import HIGHEST, LOWEST, GrowthCurve, growth_curve
+from recsys.sizing.growth_curve import HIGHEST, LOWEST, GrowthCurve, growth_curve
 
 
 @given(

@@ -1,0 +1,69 @@
+"""What each stage of a shop's way cost where it was measured: `growth.json`, by `scripts/bench growth`."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from recsys.documents import JsonObject
+from recsys.sizing.growth_curve import GrowthCurve, growth_curve
+from recsys.sizing.shop_size import Driver, ShopSize
+
+# Stage -> what it grows with, first what it grows with most. Where a shop has more of one than the measured
+# ones had for their number of the other, the larger of both counts: more than is needed, not less.
+DRIVERS: Mapping[str, tuple[Driver, ...]] = {
+    "import": ("events", "items"),
+    "features build": ("events", "items"),
+    "text encoding": ("texts",),
+    "materialize all": ("users", "items"),
+    "online store": ("users", "items"),
+    "import again": ("events", "items"),
+    "features build again": ("events", "items"),
+    "materialize what is new": ("events",),
+    "train one epoch": ("events", "items"),
+    "recommend": ("items",),
+}
+
+_GROWTH = Path(__file__).with_name("growth.json")
+
+
+@dataclass(frozen=True)
+class MeasuredStage:
+    """A stage and how its costs grow with its scale, which is 1 for the largest shop that was measured.
+
+    Attributes:
+        largest: what the stage grows with -> how many of it the largest shop had.
+        seconds: of CPU. memory_mb: of its process with its children. disk_mb: that it adds to the home.
+        figure: what the stage tells of itself: MB of `online store`, ms of CPU a request of `recommend`, and
+            the seconds of `train one epoch` that another epoch takes again.
+    """
+
+    name: str
+    largest: Mapping[Driver, int]
+    seconds: GrowthCurve
+    memory_mb: GrowthCurve
+    disk_mb: GrowthCurve
+    figure: GrowthCurve
+
+    def scale(self, size: ShopSize) -> float:
+        """How large the stage is in a shop; beyond 1 its costs are extrapolated."""
+        return max(size.of(driver) / most for driver, most in self.largest.items())
+
+
+def shipped_stages() -> dict[str, MeasuredStage]:
+    """Name -> stage, as measured for this release."""
+    return stages_from_json(json.loads(_GROWTH.read_text("utf-8")))
+
+
+def stages_from_json(document: JsonObject) -> dict[str, MeasuredStage]:
+    """The stages of what the benchmark writes: `shops`, and for each of `stages` a cost at each shop."""
+    shops = [ShopSize(**shop) for shop in document["shops"]]
+    return {name: _stage(name, shops, document["stages"][name]) for name in DRIVERS}
+
+
+def _stage(name: str, shops: Sequence[ShopSize], costs: Mapping[str, Sequence[float]]) -> MeasuredStage:
+    largest = {driver: shops[-1].of(driver) for driver in DRIVERS[name]}
+    first = DRIVERS[name][0]
+    scales = [shop.of(first) / largest[first] for shop in shops]
+    curves = (growth_curve(scales, costs[of]) for of in ("cpu_seconds", "memory_mb", "disk_mb", "figure"))
+    return MeasuredStage(name, largest, *curves)
