@@ -37,13 +37,14 @@ def nearest_by_vector(
     if depth < 2:
         return found, cosines
     unit = np.ascontiguousarray(vectors[rows], np.float32)
-    index = _index(unit)
     groups = _Groups.of(unit.view(np.dtype((np.void, unit.dtype.itemsize * unit.shape[1])))[:, 0])
+    distinct = unit[groups.order[groups.starts[:-1]]]
+    index = _index(distinct)
     with progress("nearest texts", len(rows)) as advance:
         for first, members, group in groups.blocks():
-            cosine, place = index.search(unit[first], depth)
+            cosine, place = index.search(unit[first], min(depth, len(distinct)))
+            place, cosine = groups.members_of(place, np.where(cosine > 0, cosine, 0), depth)
             other = np.where(place >= 0, rows[place], 0)
-            cosine = np.where((place >= 0) & (cosine > 0), cosine, 0)
             part = rows[members]
             found[part], cosines[part] = without_itself(part, other[group], cosine[group], count)
             advance(len(part))
@@ -96,6 +97,23 @@ class _Groups:
             edges = self.starts[start : start + _ROWS_AT_ONCE + 1]
             group = np.repeat(np.arange(len(edges) - 1), np.diff(edges))
             yield self.order[edges[:-1]], self.order[edges[0] : edges[-1]], group
+
+    def members_of(self, groups: IntArray, values: FloatArray, count: int) -> tuple[IntArray, FloatArray]:
+        """The first `count` rows of some groups (B, G), one group after the other, and the groups' `values`.
+
+        Both are (B, count); -1 and 0 where there are fewer. A group of -1 has no rows.
+        """
+        sizes = np.where(groups >= 0, np.diff(self.starts)[groups], 0)  # (B, G)
+        before = np.cumsum(sizes, axis=1) - sizes
+        taken = np.clip(count - before, 0, sizes)
+        length = taken.sum(axis=1)
+        places, kept = np.full((len(groups), count), -1, np.int64), np.zeros((len(groups), count), np.float32)
+        inside = np.arange(count) < length[:, None]
+        first = np.cumsum(taken) - taken.ravel()  # of each group, among all that are taken
+        within = np.arange(length.sum()) - np.repeat(first, taken.ravel())
+        places[inside] = self.order[np.repeat(self.starts[groups.ravel()], taken.ravel()) + within]
+        kept[inside] = np.repeat(values.ravel(), taken.ravel())
+        return places, kept
 
 
 def _rarer(words: sparse.csr_matrix) -> sparse.csr_matrix:

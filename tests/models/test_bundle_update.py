@@ -16,6 +16,7 @@ from recsys.dataset.interactions import histories_from_features
 from recsys.models.bundle import Bundle
 from recsys.models.bundle_update import ItemChange, update_bundle
 from recsys.models.neighbours import Neighbours
+from recsys.models.retriever import cold_start
 from recsys.models.retriever.cold_start import knn_residuals, shrink_residuals
 from recsys.retrieval.near_items import NearItems
 from recsys.versions.spare_capacity import PAGED_FROM, SpareCapacity
@@ -118,6 +119,19 @@ def test_what_was_learned_of_an_item_counts_as_far_as_it_had_events() -> None:
     torch.testing.assert_close(shrunk, expected)
     unknown = torch.tensor([0.0, 2.0, 0.0, 5.0, 1.0])
     assert shrink_residuals(content, residual, unknown) is residual, "no familiar item to take after"
+
+
+def test_of_many_familiar_items_a_guess_looks_at_those_with_the_most_events(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The third item is as both others; by the second alone, which has more events, its guess is [0, 4]."""
+    content = torch.tensor([[0.0, 0.0], [1.0, 0.0], [1.0, 0.0], [1.0, 0.0]])
+    residual = torch.tensor([[0.0, 0.0], [4.0, 0.0], [0.0, 4.0], [9.0, 9.0]])
+    events = torch.tensor([0.0, 6.0, 50.0, 0.0])
+    assert shrink_residuals(content, residual, events)[3].tolist() == [2.0, 2.0]
+    monkeypatch.setattr(cold_start, "MOST_FAMILIAR", 1)
+    found = shrink_residuals(content, residual, events)
+    assert found.tolist() == [[0.0, 0.0], [4.0, 0.0], [0.0, 4.0], [0.0, 4.0]]
 
 
 def test_a_new_item_stands_beside_its_twin_of_the_bundle(bundle: Bundle) -> None:

@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 COLD_EVENTS = 5.0  # an item with so many training events is half cold
 NEIGHBOURS = 20  # familiar items that a residual is the mean of
+MOST_FAMILIAR = 30_000  # of them, those with the most events: all others' time is in proportion to it
 _SHARPNESS = 4.0
 _ROWS_AT_ONCE = 256  # bounds the (rows, N) cosines
 
@@ -44,7 +45,8 @@ def shrink_residuals(content: Tensor, residual: Tensor, events: Tensor) -> Tenso
 
     A softmax teaches of an item without events only that it was never right. So what it learned counts as
     far as there were events n to learn from, and the guess from familiar items of similar content
-    (`knn_residuals`) takes its place. Familiar items, those with more than 5 events, keep theirs.
+    (`knn_residuals`) takes its place. Familiar items, those with more than 5 events, keep theirs; of a large
+    catalog the guess looks at the MOST_FAMILIAR ones.
 
     Args:
         content: (N + 1, D). residual: (N + 1, D), row 0 zero. events: (N + 1,) training events.
@@ -54,8 +56,9 @@ def shrink_residuals(content: Tensor, residual: Tensor, events: Tensor) -> Tenso
     cold[0] = False
     if not familiar.any():
         return residual
-    known = nn.functional.normalize(content[familiar], dim=-1)
-    guessed = knn_residuals(content[cold], known, residual[familiar])
+    looked_at = events.topk(min(int(familiar.sum()), MOST_FAMILIAR)).indices.sort().values
+    known = nn.functional.normalize(content[looked_at], dim=-1)
+    guessed = knn_residuals(content[cold], known, residual[looked_at])
     own = (events[cold] / (events[cold] + COLD_EVENTS)).unsqueeze(-1)
     out = residual.clone()
     out[cold] = own * residual[cold] + (1 - own) * guessed
