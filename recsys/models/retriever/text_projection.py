@@ -1,10 +1,14 @@
 """D_m: the text vector as the retriever uses it, centred, reduced and half-whitened."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from recsys.arrays import FloatArray
+from recsys.arrays import DoubleArray, FloatArray
+
+_ROWS_AT_ONCE = 100_000  # as doubles, some 300 MB
 
 
 class TextProjection(nn.Module):
@@ -30,11 +34,11 @@ class TextProjection(nn.Module):
 
         T is `width`, or less where the vectors span fewer directions; 1 where there is no text at all.
         """
-        rows = text_vectors[np.abs(text_vectors).max(1, initial=0) > 0].astype(np.float64)
-        if len(rows) < 2:
+        count, mean = _mean_of(text_vectors)
+        if count < 2:
             return cls(text_vectors.shape[1], 1)
-        mean = rows.mean(0)
-        variances, directions = np.linalg.eigh((rows - mean).T @ (rows - mean) / len(rows))  # ascending
+        covariance = sum((part - mean).T @ (part - mean) for part in _with_text(text_vectors)) / count
+        variances, directions = np.linalg.eigh(covariance)  # ascending
         variances, directions = variances[::-1], directions[:, ::-1]
         kept = max(1, min(width, int((variances > variances[0] * 1e-6).sum())))
         projection = cls(text_vectors.shape[1], kept)
@@ -49,3 +53,18 @@ class TextProjection(nn.Module):
         """(n, T) unit rows; a zero row (no text) stays zero."""
         projected = nn.functional.normalize((text_vectors - self.mean) @ self.directions, dim=-1)
         return projected * (text_vectors != 0).any(-1, keepdim=True)
+
+
+def _with_text(text_vectors: FloatArray) -> Iterator[DoubleArray]:
+    """The rows of (n, E) that are not zero, as doubles and in parts."""
+    for start in range(0, len(text_vectors), _ROWS_AT_ONCE):
+        part = text_vectors[start : start + _ROWS_AT_ONCE]
+        yield part[part.any(axis=1)].astype(np.float64)
+
+
+def _mean_of(text_vectors: FloatArray) -> tuple[int, DoubleArray]:
+    """How many rows have a text, and their mean (E,)."""
+    count, total = 0, np.zeros(text_vectors.shape[1])
+    for part in _with_text(text_vectors):
+        count, total = count + len(part), total + part.sum(axis=0)
+    return count, total / max(count, 1)

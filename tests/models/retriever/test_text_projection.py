@@ -1,8 +1,10 @@
 import numpy as np
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from recsys.models.retriever import text_projection
 from recsys.models.retriever.text_projection import TextProjection
 
 
@@ -22,6 +24,16 @@ def test_a_row_without_text_stays_zero_and_others_have_unit_length():
     rows = TextProjection.fit(text, 4)(torch.from_numpy(text)).numpy()
     assert np.flatnonzero(np.linalg.norm(rows, axis=1) < 0.5).tolist() == [3, 9]
     np.testing.assert_allclose(np.delete(np.linalg.norm(rows, axis=1), [3, 9]), 1, atol=1e-5)
+
+
+def test_a_catalog_in_parts_gives_the_same_projection(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = np.random.default_rng(2).standard_normal((60, 8)).astype(np.float32)
+    text[[0, 31]] = 0
+    whole = TextProjection.fit(text, 4)
+    monkeypatch.setattr(text_projection, "_ROWS_AT_ONCE", 7)
+    parts = TextProjection.fit(text, 4)
+    torch.testing.assert_close(parts.mean, whole.mean)
+    torch.testing.assert_close(parts.directions, whole.directions)
 
 
 def test_no_text_at_all_gives_zeros():
