@@ -38,7 +38,7 @@ def size(
     """Tell the memory, disk and hours that a shop needs, and what it meets first as it grows.
 
     By what each stage cost where it was measured, see docs/scale.md. What is beyond the largest shop measured
-    is an extrapolation, and the last column says by how much. Hours are of one core.
+    is an extrapolation, and the last column says by how much. CPU is time of one core.
 
     \b
     Example:
@@ -59,7 +59,7 @@ def size(
     rows = [
         {
             "stage": each.stage if each.stage != "train one epoch" else f"train {epochs} epochs",
-            "hours": f"{each.hours:.2f}",
+            "CPU": _duration(each.hours),
             "memory GB": f"{each.memory_mb / GB:.1f}",
             "disk GB": f"{each.disk_mb / GB:.2f}",
             "beyond what was measured": f"{each.scale:.1f}x" if each.scale > 1 else "",
@@ -71,7 +71,7 @@ def size(
         "memory at once": f"{needs.memory_mb / GB:.1f} of {machine.memory_mb / GB:.1f} GB",
         "of it Redis": f"{needs.online_mb / GB:.2f} GB",
         "disk": f"{needs.disk_mb / GB:.1f} of {disk_gb:.1f} GB",
-        "hourly job, 1% of new events": f"{needs.hourly_hours * 60:.1f} minutes",
+        "hourly job, 1% of new events": _duration(needs.hourly_hours),
         f"cores for {requests:g} requests/s": f"{needs.cores:.2f} of {machine.cores}",
     }
     print_facts(facts, as_json=False, title="In all")
@@ -80,3 +80,10 @@ def size(
         return
     what = _MEANINGS[broken.limit].format(stage=broken.stage)
     note(f"met first, at {broken.times:.2g} times this shop ({events * broken.times:,.0f} events): {what}")
+
+
+def _duration(hours: float) -> str:
+    seconds = 3600 * hours
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.1f} min" if hours < 2 else f"{hours:.1f} h"

@@ -24,6 +24,9 @@ DRIVERS: Mapping[str, tuple[Driver, ...]] = {
     "recommend": ("items",),
 }
 
+SPACE_DRIVERS: Mapping[str, tuple[Driver, ...]] = {"text encoding": ("items",)}
+"""Stage -> what its memory and disk grow with, where that is not what its time does."""
+
 _GROWTH = Path(__file__).with_name("growth.json")
 
 
@@ -32,7 +35,7 @@ class MeasuredStage:
     """A stage and how its costs grow with its scale, which is 1 for the largest shop that was measured.
 
     Attributes:
-        largest: what the stage grows with -> how many of it the largest shop had.
+        largest: what its time grows with -> how many of it the largest shop had. largest_space: its memory.
         seconds: of CPU. memory_mb: of its process with its children. disk_mb: that it adds to the home.
         figure: what the stage tells of itself: MB of `online store`, ms of CPU a request of `recommend`, and
             the seconds of `train one epoch` that another epoch takes again.
@@ -40,14 +43,19 @@ class MeasuredStage:
 
     name: str
     largest: Mapping[Driver, int]
+    largest_space: Mapping[Driver, int]
     seconds: GrowthCurve
     memory_mb: GrowthCurve
     disk_mb: GrowthCurve
     figure: GrowthCurve
 
     def scale(self, size: ShopSize) -> float:
-        """How large the stage is in a shop; beyond 1 its costs are extrapolated."""
-        return max(size.of(driver) / most for driver, most in self.largest.items())
+        """How large the stage is in a shop, for its time; beyond 1 it is extrapolated."""
+        return _scale(size, self.largest)
+
+    def space_scale(self, size: ShopSize) -> float:
+        """The same for its memory, and what it leaves on disk."""
+        return _scale(size, self.largest_space)
 
 
 def shipped_stages() -> dict[str, MeasuredStage]:
@@ -62,8 +70,14 @@ def stages_from_json(document: JsonObject) -> dict[str, MeasuredStage]:
 
 
 def _stage(name: str, shops: Sequence[ShopSize], costs: Mapping[str, Sequence[float]]) -> MeasuredStage:
-    largest = {driver: shops[-1].of(driver) for driver in DRIVERS[name]}
-    first = DRIVERS[name][0]
-    scales = [shop.of(first) / largest[first] for shop in shops]
+    largest, space = (
+        {driver: shops[-1].of(driver) for driver in drivers}
+        for drivers in (DRIVERS[name], SPACE_DRIVERS.get(name, DRIVERS[name]))
+    )
+    scales = [_scale(shop, largest) for shop in shops]  # the shops are alike: of all drivers it is the same
     curves = (growth_curve(scales, costs[of]) for of in ("cpu_seconds", "memory_mb", "disk_mb", "figure"))
-    return MeasuredStage(name, largest, *curves)
+    return MeasuredStage(name, largest, space, *curves)
+
+
+def _scale(size: ShopSize, largest: Mapping[Driver, int]) -> float:
+    return max(size.of(driver) / most for driver, most in largest.items())

@@ -171,14 +171,14 @@ def first_break(
 
 
 def _need(stage: MeasuredStage, size: ShopSize, use: Use) -> StageNeed:
-    scale = stage.scale(size)
+    scale, space = stage.scale(size), stage.space_scale(size)
     seconds = stage.seconds.at(scale)
     if stage.name == TRAINING:
         seconds += (use.epochs - 1) * stage.figure.at(scale)
     return StageNeed(
         stage.name,
         max(seconds, 0.0) / HOUR,
-        max(stage.memory_mb.at(scale), 0.0),
-        max(stage.disk_mb.at(scale), 0.0),
-        scale,
+        max(stage.memory_mb.at(space), 0.0),
+        max(stage.disk_mb.at(space), 0.0),
+        max(scale, space),
     )

@@ -17,8 +17,11 @@ from recsys.sizing.needs import (
     first_break,
     shop_needs,
 )
-from recsys.sizing.shop_size import ShopSize
+from recsys.sizing.shop_size import Driver, ShopSize
 
+EVENTS: dict[Driver, int] = {"events": 5000}
+ITEMS: dict[Driver, int] = {"items": 1000}
+USERS: dict[Driver, int] = {"users": 1000}
 FLAT = GrowthCurve(0.0, 0.0, 0.0)
 SHOP = ShopSize(items=1000, users=2000, events=10_000, texts=500)
 USE = Use(requests=10, epochs=3)
@@ -32,13 +35,13 @@ def stages() -> dict[str, MeasuredStage]:
     """
     hour = GrowthCurve(0.0, 5000.0, 1.0)
     found = {
-        name: MeasuredStage(name, {"events": 5000}, hour, GrowthCurve(100.0, 0.0, 0.0), FLAT, FLAT)
+        name: MeasuredStage(name, EVENTS, EVENTS, hour, GrowthCurve(100.0, 0.0, 0.0), FLAT, FLAT)
         for name in (*ONCE, *HOURLY)
     }
     found[TRAINING] = replace(found[TRAINING], figure=GrowthCurve(0.0, 1000.0, 1.0))
     service, request = GrowthCurve(300.0, 0.0, 0.0), GrowthCurve(2.0, 0.0, 0.0)
-    found[REQUESTS] = MeasuredStage(REQUESTS, {"items": 1000}, FLAT, service, FLAT, request)
-    found[ONLINE] = MeasuredStage(ONLINE, {"users": 1000}, FLAT, FLAT, FLAT, GrowthCurve(0.0, 1.0, 1.0))
+    found[REQUESTS] = MeasuredStage(REQUESTS, ITEMS, ITEMS, FLAT, service, FLAT, request)
+    found[ONLINE] = MeasuredStage(ONLINE, USERS, USERS, FLAT, FLAT, FLAT, GrowthCurve(0.0, 1.0, 1.0))
     return found
 
 
@@ -95,6 +98,13 @@ def test_a_stage_of_several_drivers_is_as_large_as_its_largest() -> None:
     stage = replace(stages()["import"], largest={"events": 20_000, "items": 1000})
     assert stage.scale(ShopSize(items=500, users=1, events=40_000, texts=1)) == 2.0
     assert stage.scale(ShopSize(items=3000, users=1, events=40_000, texts=1)) == 3.0
+
+
+def test_memory_may_grow_with_something_else_than_time() -> None:
+    rises = GrowthCurve(0.0, 100.0, 1.0)
+    encoding = MeasuredStage("import", {"texts": 100}, ITEMS, rises, rises, rises, FLAT)
+    need = shop_needs(stages() | {"import": encoding}, ShopSize(3000, 1, 1, 200), USE).stage("import")
+    assert (need.hours, need.memory_mb, need.disk_mb, need.scale) == (200 / 3600, 300.0, 300.0, 3.0)
 
 
 def test_stages_are_read_from_what_the_benchmark_writes() -> None:
