@@ -13,7 +13,7 @@ from recsys.funnel.catalog import Catalog
 from recsys.models.bundle import Bundle
 from recsys.models.signals import SIGNALS, TEXT, WORDS, UserSignals
 from recsys.models.signals import TOGETHER as TOGETHER_SIGNAL
-from recsys.retrieval.dense_index import DenseIndex, nearest_mask, top_places
+from recsys.retrieval.dense_index import DenseIndex, nearest_flat, top_places
 from recsys.retrieval.recent_searches import RecentSearches
 
 # A source's code is its place here; where several found an item, the first of this order names it.
@@ -310,7 +310,7 @@ class CandidateSources:
     def _near(self, users: UserSignals, allowed: BoolArray, count: int) -> IntArray:
         """The flat indexes of the `count` nearest to each user by the network; equals of the last too."""
         if users.cosines is not None:
-            return np.flatnonzero(nearest_mask(users.cosines, allowed, count))
+            return nearest_flat(users.cosines, allowed, count)
         near = [
             user * users.size + self._index.search(users.vectors[user], count, mask)[0]
             for user, mask in enumerate(allowed)

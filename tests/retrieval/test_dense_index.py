@@ -1,12 +1,14 @@
 """Nearest rows by dot product, with and without inverted lists, with and without forbidden rows."""
 
+from unittest import mock
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recsys.retrieval import dense_index
-from recsys.retrieval.dense_index import DenseIndex
+from recsys.retrieval.dense_index import DenseIndex, largest_places, nearest_flat
 
 
 def clustered(rows: int, width: int = 16, seed: int = 0) -> np.ndarray:
@@ -132,3 +134,35 @@ def test_a_delta_that_has_grown_is_folded_in(monkeypatch: pytest.MonkeyPatch) ->
     folded = beside.with_rows(np.concatenate([longer, clustered(1, seed=6)[1:]]), np.array([2009]))
     assert (beside.delta, folded.delta) == (8, 0)
     assert 2009 in folded.search(clustered(1, seed=6)[1], 10)[0]
+
+
+@given(
+    scores=st.lists(st.integers(-3, 30), min_size=1, max_size=90),
+    count=st.integers(0, 12),
+    block=st.sampled_from([2, 4, 64]),
+)
+def test_the_largest_are_found_by_the_largest_of_blocks(scores: list[int], count: int, block: int) -> None:
+    values = np.array(scores, np.float32)
+    with mock.patch.object(dense_index, "_BLOCK", block):
+        found = largest_places(values, count)
+    edge = sorted(scores, reverse=True)[min(count, len(scores)) - 1] if count else 31
+    assert found.tolist() == [place for place, score in enumerate(scores) if score >= edge]
+
+
+@given(
+    st.lists(st.lists(st.tuples(st.integers(0, 9), st.booleans()), min_size=7, max_size=7), max_size=4),
+    st.integers(1, 9),
+)
+def test_the_nearest_of_each_row_are_among_what_it_allows(
+    rows: list[list[tuple[int, bool]]], count: int
+) -> None:
+    cells = np.array(rows, np.float32).reshape(-1, 7, 2)
+    found = nearest_flat(cells[..., 0], cells[..., 1] > 0, count)
+    expected = []
+    for row, line in enumerate(rows):
+        allowed = sorted((score for score, is_allowed in line if is_allowed), reverse=True)
+        edge = allowed[min(count, len(allowed)) - 1] if allowed else 10
+        expected += [
+            7 * row + place for place, (score, is_allowed) in enumerate(line) if is_allowed and score >= edge
+        ]
+    assert found.tolist() == expected
