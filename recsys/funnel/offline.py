@@ -15,7 +15,7 @@ from recsys.models.signals import SIGNALS
 from recsys.progress import Progress, silent
 
 _ROWS_AT_ONCE = 64  # requests; more would leave the processor's cache
-_PAIRS_AT_ONCE = 4_000_000  # of theirs and the catalog's, which bounds the memory
+_PAIRS_AT_ONCE = 16_000_000  # of theirs and the catalog's, which bounds the memory
 
 
 @dataclass(frozen=True)
