@@ -8,6 +8,7 @@ import typer
 
 from recsys.cli.options import AsJson
 from recsys.cli.output import note, print_facts, print_json, print_rows
+from recsys.sizing.shop_size import ShopSize
 
 GB = 1e3  # in MB
 _MEANINGS = {
@@ -46,7 +47,6 @@ def size(
       recsys size --items 1000000 --users 2000000 --events 20000000 --memory-gb 64 --json
     """
     from recsys.sizing.needs import Machine, Use, size_shop
-    from recsys.sizing.shop_size import ShopSize
 
     shop, use = ShopSize(items, users, events, texts or items), Use(requests, epochs)
     memory_mb = psutil.virtual_memory().total / 1e6 if memory_gb is None else memory_gb * GB
