@@ -46,6 +46,11 @@ def read_click_file(file: Path) -> pd.DataFrame:
     values = pd.to_numeric(frame[CLICKED], errors="coerce")
     if not values.isin((0, 1)).all():
         raise DataError(f"{file}: {CLICKED} has other values than 0 and 1. Write 1 where it was clicked.")
+    if values.nunique() < 2:
+        raise DataError(
+            f"{file} has {len(frame):,} impressions, {int(values.sum()):,} of them clicked. A click model "
+            "learns from both kinds: write a row for each impression, clicked or not."
+        )
     return frame.assign(**{columns.AT: _micros(file, frame[SERVED_AT])}).drop(columns=SERVED_AT)
 
 

@@ -74,6 +74,16 @@ def test_a_log_without_its_columns_names_them(tmp_path: Path):
         read_click_file(tmp_path / "none.csv")
 
 
+@pytest.mark.parametrize(
+    ("rows", "told"), [("", "0 impressions, 0"), ("u,i,7,1\nv,i,8,1\n", "2 impressions, 2")]
+)
+def test_a_log_without_both_kinds_is_refused_before_the_work(rows: str, told: str, tmp_path: Path) -> None:
+    file = tmp_path / "clicks.csv"
+    file.write_text("user_id,item_id,served_at,clicked\n" + rows)
+    with pytest.raises(DataError, match=f"has {told} of them clicked"):
+        read_click_file(file)
+
+
 def test_instants_may_be_seconds_or_iso(tmp_path: Path):
     seconds = read_click_file(write_log(tmp_path / "a.csv", 3))
     same = ["1970-01-01T00:00:00Z", "1970-01-01", "1970-01-01T01:00:00+01:00"]
