@@ -56,10 +56,11 @@ def size(
         first = None if broken is None else vars(broken)
         print_json({**needs.to_json(), "exceeded": needs.exceeds(machine), "first_break": first})
         return
+    labels = {"train one epoch": f"train {epochs} epochs", "recommend": "one service"}
     rows = [
         {
-            "stage": each.stage if each.stage != "train one epoch" else f"train {epochs} epochs",
-            "CPU": _duration(each.hours),
+            "stage": labels.get(each.stage, each.stage),
+            "CPU": "" if each.stage == "recommend" else _duration(each.hours),
             "memory GB": f"{each.memory_mb / GB:.1f}",
             "disk GB": f"{each.disk_mb / GB:.2f}",
             "beyond what was measured": f"{each.scale:.1f}x" if each.scale > 1 else "",

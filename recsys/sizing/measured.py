@@ -69,13 +69,22 @@ def stages_from_json(document: JsonObject) -> dict[str, MeasuredStage]:
     return {name: _stage(name, shops, document["stages"][name]) for name in DRIVERS}
 
 
-def _stage(name: str, shops: Sequence[ShopSize], costs: Mapping[str, Sequence[float]]) -> MeasuredStage:
+def _stage(
+    name: str, shops: Sequence[ShopSize], costs: Mapping[str, Sequence[float | None]]
+) -> MeasuredStage:
+    """The stage by the shops where it was measured: of the others its costs are null."""
+    known = [place for place, seconds in enumerate(costs["cpu_seconds"]) if seconds is not None]
     largest, space = (
-        {driver: shops[-1].of(driver) for driver in drivers}
+        {driver: shops[known[-1]].of(driver) for driver in drivers}
         for drivers in (DRIVERS[name], SPACE_DRIVERS.get(name, DRIVERS[name]))
     )
-    scales = [_scale(shop, largest) for shop in shops]  # the shops are alike: of all drivers it is the same
-    curves = (growth_curve(scales, costs[of]) for of in ("cpu_seconds", "memory_mb", "disk_mb", "figure"))
+    scales = [
+        _scale(shops[place], largest) for place in known
+    ]  # the shops are alike: it is that of all drivers
+    curves = (
+        growth_curve(scales, [costs[of][place] or 0.0 for place in known])
+        for of in ("cpu_seconds", "memory_mb", "disk_mb", "figure")
+    )
     return MeasuredStage(name, largest, space, *curves)
 
 

@@ -16,15 +16,16 @@ DOCUMENT = json.loads((Path(measured.__file__).parent / "growth.json").read_text
 
 
 def expected_row(stage: str) -> str:
-    """`| stage | CPU seconds at each size | exponent | MB of memory | MB on disk |`, of the largest shop."""
+    """CPU seconds at each size, - where not measured; exponent; MB of memory and disk of the largest."""
     costs = DOCUMENT["stages"][stage]
-    sizes = [shop[DRIVERS[stage][0]] for shop in DOCUMENT["shops"]]
-    exponent = growth_curve(sizes, costs["cpu_seconds"]).exponent
+    known = [place for place, seconds in enumerate(costs["cpu_seconds"]) if seconds is not None]
+    sizes = [DOCUMENT["shops"][place][DRIVERS[stage][0]] for place in known]
+    exponent = growth_curve(sizes, [costs["cpu_seconds"][place] for place in known]).exponent
     cells = [
-        *(f"{each:,.0f}" for each in costs["cpu_seconds"]),
+        *("-" if each is None else f"{each:,.0f}" for each in costs["cpu_seconds"]),
         f"{exponent:.2f}",
-        f"{costs['memory_mb'][-1]:,.0f}",
-        f"{max(costs['disk_mb'][-1], 0.0):,.0f}",
+        f"{costs['memory_mb'][known[-1]]:,.0f}",
+        f"{max(costs['disk_mb'][known[-1]], 0.0):,.0f}",
     ]
     return " | ".join(cells)
 
