@@ -1,7 +1,7 @@
 """`recsys size`: what a shop of a given size needs, and what it meets first as it grows."""
 
 import os
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import psutil
 import typer
@@ -9,6 +9,9 @@ import typer
 from recsys.cli.options import AsJson
 from recsys.cli.output import note, print_facts, print_json, print_rows
 from recsys.sizing.shop_size import ShopSize
+
+if TYPE_CHECKING:
+    from recsys.sizing.needs import StageNeed
 
 GB = 1e3  # in MB
 _MEANINGS = {
@@ -56,17 +59,7 @@ def size(
         first = None if broken is None else vars(broken)
         print_json({**needs.to_json(), "exceeded": needs.exceeds(machine), "first_break": first})
         return
-    labels = {"train one epoch": f"train {epochs} epochs", "recommend": "one service"}
-    rows = [
-        {
-            "stage": labels.get(each.stage, each.stage),
-            "CPU": "" if each.stage == "recommend" else _duration(each.hours),
-            "memory GB": f"{each.memory_mb / GB:.1f}",
-            "disk GB": f"{each.disk_mb / GB:.2f}",
-            "beyond what was measured": f"{each.scale:.1f}x" if each.scale > 1 else "",
-        }
-        for each in needs.stages
-    ]
+    rows = [_stage_row(each, epochs) for each in needs.stages]
     print_rows(rows, as_json=False, title=f"{items:,} items, {users:,} users, {events:,} events")
     facts = {
         "memory at once": f"{needs.memory_mb / GB:.1f} of {machine.memory_mb / GB:.1f} GB",
@@ -81,6 +74,17 @@ def size(
         return
     what = _MEANINGS[broken.limit].format(stage=broken.stage)
     note(f"met first, at {broken.times:.2g} times this shop ({events * broken.times:,.0f} events): {what}")
+
+
+def _stage_row(need: "StageNeed", epochs: int) -> dict[str, str]:
+    labels = {"train one epoch": f"train {epochs} epochs", "recommend": "one service"}
+    return {
+        "stage": labels.get(need.stage, need.stage),
+        "CPU": "" if need.stage == "recommend" else _duration(need.hours),
+        "memory GB": f"{need.memory_mb / GB:.1f}",
+        "disk GB": f"{need.disk_mb / GB:.2f}",
+        "beyond what was measured": f"{need.scale:.1f}x" if need.scale > 1 else "",
+    }
 
 
 def _duration(hours: float) -> str:

@@ -10,6 +10,7 @@ from recsys.arrays import DoubleArray, FloatArray, IntArray, SmallIntArray
 from recsys.dataset.interactions import Interactions
 from recsys.dataset.split import moments_of
 from recsys.progress import Progress, silent
+from recsys.retrieval.dense_index import largest_places
 
 _PAIRS_AT_ONCE = 4_000_000  # about 200 MB of temporary arrays
 
@@ -85,8 +86,8 @@ def top_of_rows(graph: sparse.csr_matrix, count: int) -> tuple[IntArray, FloatAr
     for row, (start, end) in enumerate(zip(graph.indptr[:-1], graph.indptr[1:], strict=True)):
         inside, data = graph.indices[start:end], graph.data[start:end]
         if len(data) > 2 * count:  # sorting all of a long row would cost more than finding its edge
-            edge = data >= np.partition(data, -count)[-count]
-            inside, data = inside[edge], data[edge]
+            kept = largest_places(data, count)
+            inside, data = inside[kept], data[kept]
         order = np.lexsort((inside, -data))[:count]
         columns[row, : len(order)] = inside[order]
         values[row, : len(order)] = data[order]

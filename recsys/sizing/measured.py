@@ -78,9 +78,7 @@ def _stage(
         {driver: shops[known[-1]].of(driver) for driver in drivers}
         for drivers in (DRIVERS[name], SPACE_DRIVERS.get(name, DRIVERS[name]))
     )
-    scales = [
-        _scale(shops[place], largest) for place in known
-    ]  # the shops are alike: it is that of all drivers
+    scales = [_scale(shops[place], largest) for place in known]  # all drivers have the same ratio there
     curves = (
         growth_curve(scales, [costs[of][place] or 0.0 for place in known])
         for of in ("cpu_seconds", "memory_mb", "disk_mb", "figure")

@@ -111,7 +111,7 @@ def next_throttle_arrays(
 
     Args:
         is_stale: (N,) whether `shares` are by another forecast than those before: then it is planned from now
-            on, as what was spent by the former plan is no distance from this one.
+            on: what was spent by the former plan is not an error of this one.
     """
     changed = (before.budget_micros != budget_micros) | is_stale
     passed = np.where(is_stale, 0.0, np.maximum(shares.now - before.share, 0.0))

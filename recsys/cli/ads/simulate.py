@@ -50,7 +50,7 @@ def simulate(
         return
     note(found.headline)
     print_rows(found.rows, as_json=False, title="means over days with 95% intervals")
-    if found.difference_rows:
-        print_rows(found.difference_rows, as_json=False, title="differences on the same requests")
+    if differences := found.difference_rows:
+        print_rows(differences, as_json=False, title="differences on the same requests")
     for line in found.verdicts:
         note(line)

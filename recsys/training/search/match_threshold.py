@@ -215,7 +215,7 @@ class _WordsOf:
         self._known: dict[int, frozenset[str]] = {}
 
     def among(self, words: frozenset[str], item: int) -> bool:
-        """Whether the item has all of them. Most titles lack their letters already, which is soon seen."""
+        """Whether the item has all of them. Most titles lack their characters, which is cheap to see."""
         folded = self._titles[item].casefold()
         return all(word in folded for word in words) and words <= self._of(item)
 

@@ -54,7 +54,7 @@ def rows() -> list[dict[str, Any]]:
 
 def curves(sizes: Sequence[ShopSize], costs: Sequence[dict[str, Cost]]) -> JsonObject:
     """What was measured, as `recsys size` reads it: the shops, and each stage's costs at each of them."""
-    names = ("cpu_seconds", "wall_seconds", "memory_mb", "disk_mb", "figure")
+    names = ("cpu_seconds", "memory_mb", "disk_mb", "figure")
     stages = {
         stage: {name: [round(asdict(cost[stage])[name] or 0.0, 3) for cost in costs] for name in names}
         for stage in DRIVERS

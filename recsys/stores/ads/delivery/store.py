@@ -98,7 +98,7 @@ class DeliveryStore(SqlStore):
     def remove_oldest(self) -> None:
         """Removes the oldest hour that is kept no longer, and the processes that ended before that.
 
-        One hour, which may be a row for each campaign and step: nobody waits for more than that.
+        One hour, which may be a row for each campaign and step: no writer waits for more than that.
         """
         requests, steps, process = DeliveryRequestsRow, DeliveryStepsRow, CountingProcessRow
         edge = self.kept_since - HOUR
