@@ -1,6 +1,7 @@
 """The words of items' and queries' texts as a lexicon counts them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache, partial
 
 from recsys.analysis.analyzer import Analyzer
 from recsys.analysis.folding import normalise
@@ -8,6 +9,7 @@ from recsys.analysis.stems import surface_of
 from recsys.search.understanding.lexicon import Lexicon, Word, lexicon_of
 from recsys.search.understanding.near_words import NONE, NearWords
 
+FIELDS_KEPT = 4096  # that were read last; items in the order of their titles find the same ones there
 _LEAST_LETTERS = 3  # of a word that another may be a typing error of
 _COUNTED_KINDS = frozenset({"word", "quantity", "identifier"})  # Han words have no spelling to correct
 
@@ -26,9 +28,13 @@ def words_of(analyzer: Analyzer, text: str) -> list[Word]:
     return first + more
 
 
-def catalog_lexicon(texts: Iterable[str], analyzer: Analyzer) -> Lexicon:
-    """The lexicon of items' texts: title, category and brand of each; empty texts count for nothing."""
-    return lexicon_of(words_of(analyzer, text) for text in texts if text)
+def catalog_lexicon(items: Iterable[Sequence[str]], analyzer: Analyzer) -> Lexicon:
+    """The lexicon of items' fields, such as title and brand; an item without any counts for nothing.
+
+    Each field is read by itself, and once where items that share it follow one another.
+    """
+    words = lru_cache(maxsize=FIELDS_KEPT)(partial(words_of, analyzer))
+    return lexicon_of([word for text in fields for word in words(text)] for fields in items if any(fields))
 
 
 def correctable_words(lexicon: Lexicon, since: int = 0) -> dict[str, int]:

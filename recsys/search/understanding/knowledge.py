@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache, partial
 
 import numpy as np
 
 from recsys.analysis.analyzer import Analyzer
 from recsys.errors import ArtifactMismatchError
 from recsys.search.understanding.catalog_words import (
+    FIELDS_KEPT,
     catalog_lexicon,
     correctable_words,
     near_words_of,
@@ -40,10 +42,9 @@ class CatalogTexts:
     brands: Sequence[str]
     attributes: Iterable[Mapping[str, object]] = ()
 
-    def words(self) -> list[str]:
-        """(N) what words say of each item."""
-        rows = zip(self.titles, self.categories, self.brands, strict=True)
-        return [" ".join(part for part in row if part) for row in rows]
+    def fields(self) -> list[tuple[str, str, str]]:
+        """(N) title, category and brand of each item in the order of titles: those of one title in a row."""
+        return sorted(zip(self.titles, self.categories, self.brands, strict=True))
 
 
 @dataclass(frozen=True)
@@ -93,23 +94,21 @@ def learned_knowledge(catalog: CatalogTexts, shop: ShopWords | None = None) -> Q
     """What a catalog and a log say of words, without synonyms; `replace(..., synonyms=...)` sets them."""
     shop = shop or ShopWords()
     analyzer = Analyzer()
-    texts = catalog.words()
-    lexicon = catalog_lexicon(texts, analyzer)
+    items = catalog.fields()
+    lexicon = catalog_lexicon(items, analyzer)
     near = near_words_of(correctable_words(lexicon))
     counts: dict[str, int] = {}
     for row in shop.clicks:
         counts[row.query] = counts.get(row.query, 0) + row.clicks
+    terms = lru_cache(maxsize=FIELDS_KEPT)(partial(_terms, analyzer))
     values = catalog_values(catalog.categories, catalog.brands, catalog.attributes)
     return QueryKnowledge(
         speller=Speller(lexicon, near, shop.language),
         clicked=clicked_queries(counts.items()),
         names=named_values(values, analyzer),
         categories=category_evidence(
-            (
-                (_terms(analyzer, title), category)
-                for title, category in zip(catalog.titles, catalog.categories, strict=True)
-            ),
-            ((row.query, _terms(analyzer, row.query), row.category, row.clicks) for row in shop.clicks),
+            ((terms(title), category) for title, category, _ in items),
+            ((row.query, terms(row.query), row.category, row.clicks) for row in shop.clicks),
         ),
         currency=shop.currency,
         analyzer=analyzer,

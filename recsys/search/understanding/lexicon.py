@@ -1,5 +1,6 @@
 """The words of a catalog with their counts: which exist, how often, and which stand in one text."""
 
+from array import array
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,6 +14,7 @@ from recsys.errors import ArtifactMismatchError
 from recsys.search.understanding.text_arrays import NamedArrays, packed_texts, unpacked_texts
 
 MOST_PAIRS = 8_000_000  # 96 MB; beyond it the rarest are dropped
+_PAIRS_AT_ONCE = 4_000_000
 _LONGEST_TEXT = 64  # words of one text that count; its pairs grow with the square
 _SHIFT = 32  # a pair's key: the index of one term in the upper half, of the other in the lower
 
@@ -144,8 +146,8 @@ def _added(lexicon: Lexicon, texts: Iterable[Sequence[Word]]) -> Lexicon:
     term_of_word: list[int] = lexicon.word_terms.tolist()
     words: Counter[int] = Counter()
     terms: Counter[int] = Counter()
-    pairs: list[int] = []
-    nexts: list[int] = []
+    pairs = _PairCounts(lexicon.pair_keys, lexicon.pair_counts)
+    nexts = _PairCounts(lexicon.next_keys, lexicon.next_counts)
     documents = lexicon.documents
     for text in texts:
         documents += 1
@@ -159,10 +161,10 @@ def _added(lexicon: Lexicon, texts: Iterable[Sequence[Word]]) -> Lexicon:
         words.update({index_of_word[word.surface] for word in text[:_LONGEST_TEXT]})
         distinct = sorted(set(row))
         terms.update(distinct)
-        pairs.extend((low << _SHIFT) | high for low, high in combinations(distinct, 2))
-        nexts.extend((one << _SHIFT) | other for one, other in pairwise(row) if one != other)
-    pair_keys, pair_counts = _merged(lexicon.pair_keys, lexicon.pair_counts, pairs)
-    next_keys, next_counts = _merged(lexicon.next_keys, lexicon.next_counts, nexts)
+        pairs.add((low << _SHIFT) | high for low, high in combinations(distinct, 2))
+        nexts.add((one << _SHIFT) | other for one, other in pairwise(row) if one != other)
+    pair_keys, pair_counts = pairs.most_frequent()
+    next_keys, next_counts = nexts.most_frequent()
     return replace(
         lexicon,
         words=tuple(index_of_word),
@@ -186,8 +188,30 @@ def _grown(counts: IntArray, added: Mapping[int, int], length: int) -> IntArray:
     return grown
 
 
-def _merged(keys: IntArray, counts: IntArray, added: Sequence[int]) -> tuple[IntArray, IntArray]:
-    new, times = np.unique(np.array(added, np.int64), return_counts=True)
+class _PairCounts:
+    """Counts of keys that grow by keys, a part at a time: a million texts of eleven words have 55 million."""
+
+    def __init__(self, keys: IntArray, counts: IntArray) -> None:
+        self._keys, self._counts, self._waiting = keys, counts, array("q")
+
+    def add(self, keys: Iterable[int]) -> None:
+        """Counts each of `keys` once more."""
+        self._waiting.extend(keys)
+        if len(self._waiting) >= _PAIRS_AT_ONCE:
+            self._merge()
+
+    def most_frequent(self) -> tuple[IntArray, IntArray]:
+        """(keys ascending, counts) of at most `MOST_PAIRS` keys."""
+        self._merge()
+        return _most_frequent(self._keys, self._counts)
+
+    def _merge(self) -> None:
+        self._keys, self._counts = _merged(self._keys, self._counts, self._waiting)
+        self._waiting = array("q")
+
+
+def _merged(keys: IntArray, counts: IntArray, added: "array[int]") -> tuple[IntArray, IntArray]:
+    new, times = np.unique(np.asarray(added), return_counts=True)
     places = np.searchsorted(keys, new)
     there = np.zeros(len(new), bool)
     inside = places < len(keys)
@@ -195,8 +219,7 @@ def _merged(keys: IntArray, counts: IntArray, added: Sequence[int]) -> tuple[Int
     merged = counts.copy()
     merged[places[there]] += times[there]
     keys = np.insert(keys, places[~there], new[~there])
-    merged = np.insert(merged, places[~there], times[~there])
-    return _most_frequent(keys, merged)
+    return keys, np.insert(merged, places[~there], times[~there])
 
 
 def _most_frequent(keys: IntArray, counts: IntArray) -> tuple[IntArray, IntArray]:

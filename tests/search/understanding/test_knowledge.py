@@ -61,6 +61,15 @@ def test_catalog_log_and_language_are_used() -> None:
     assert understand("sofa under 5 euros", knowledge).intent.filters.price_max_micros is None
 
 
+def test_the_order_of_the_catalog_says_nothing_of_words() -> None:
+    def learned(titles: list[str]) -> dict[str, int]:
+        lexicon = learned_knowledge(CatalogTexts(titles, ["Sofas"] * 3, [""] * 3)).lexicon
+        return dict(zip(lexicon.words, lexicon.word_counts.tolist(), strict=True))
+
+    assert learned(["red sofa", "blue sofa", "red sofa"]) == learned(["blue sofa", "red sofa", "red sofa"])
+    assert learned(["red sofa", "blue sofa", "red sofa"])["red"] == 2
+
+
 def test_synonyms_are_set_beside() -> None:
     synonyms = synonym_set([Synonym("sofa", "couch")], Analyzer())
     with_synonyms = knowledge_from_arrays(knowledge_arrays(shop()), synonyms)

@@ -24,7 +24,7 @@ TITLES = (
 
 
 def speller(language: tuple[str, ...] = (), weights: SpellingWeights | None = None) -> Speller:
-    lexicon = catalog_lexicon(TITLES, Analyzer())
+    lexicon = catalog_lexicon([(title,) for title in TITLES], Analyzer())
     near = near_words_of(correctable_words(lexicon))
     return Speller(lexicon, near, frozenset(language), weights or SpellingWeights())
 

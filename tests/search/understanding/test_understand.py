@@ -40,7 +40,7 @@ SYNONYMS = "faucet => tap^0.5\ndining set, table and chairs\n裙子 => 连衣裙
 
 
 def knowledge() -> QueryKnowledge:
-    lexicon = catalog_lexicon(TITLES, ANALYZER)
+    lexicon = catalog_lexicon([(title,) for title in TITLES], ANALYZER)
     colours: list[dict[str, object]] = [
         {"color": "红色"},
         {"color": "Red", "width": 3.0},

@@ -11,7 +11,7 @@ import numpy as np
 
 from recsys.analysis.analyzer import Analyzer
 from recsys.config import Settings
-from recsys.dataset.item_table import ItemTable, item_words
+from recsys.dataset.item_table import ItemTable
 from recsys.errors import ConfigError
 from recsys.evaluation.search.rows import PoolRow, RandomRow, RankedLists, SearchRow
 from recsys.jobs.encoders.loading import load_named_encoder
@@ -229,7 +229,9 @@ def build_knowledge(items: ItemTable, progress: Progress) -> QueryKnowledge:
     """What these items alone say of words: their spelling, and the names of their categories and brands."""
     analyzer = Analyzer()
     with progress("count words", None):
-        lexicon = catalog_lexicon(item_words(items)[1:], analyzer)
+        lexicon = catalog_lexicon(
+            zip(items.words_of_titles, items.categories, items.brands, strict=True), analyzer
+        )
     values = catalog_values(items.categories, items.brands, map(json.loads, items.attributes))
     return QueryKnowledge(
         speller=Speller(lexicon, near_words_of(correctable_words(lexicon))),
