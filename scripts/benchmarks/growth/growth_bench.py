@@ -23,6 +23,7 @@ from recsys.sizing.measured import DRIVERS
 from recsys.sizing.shop_size import ShopSize
 
 ITEMS = (10_000, 30_000, 100_000)
+LEAST_SIZES = 3
 # A stage whose costs differ by less does not grow, as far as these sizes can tell.
 NOISE_MB, NOISE_SECONDS = 50.0, 5.0
 
@@ -64,7 +65,10 @@ def curves(sizes: Sequence[ShopSize], costs: Sequence[dict[str, Cost]]) -> JsonO
 
 def _items() -> list[int]:
     text = os.environ.get("RECSYS_BENCH_ITEMS")
-    return [int(float(each)) for each in text.split(",")] if text else list(ITEMS)
+    items = [int(float(each)) for each in text.split(",")] if text else list(ITEMS)
+    if len(items) < LEAST_SIZES or items != sorted(set(items)):
+        raise ValueError(f"an exponent needs three or more rising sizes, not --items {text}")
+    return items
 
 
 def _measure(size: ShopSize) -> dict[str, Cost]:
@@ -76,7 +80,8 @@ def _measure(size: ShopSize) -> dict[str, Cost]:
         for stage in STAGES:
             found[stage.name] = cost = run_stage(stage, shop)
             note(
-                f"{size.items:,} items: {stage.name}: {cost.cpu_seconds:.1f} s CPU, {cost.memory_mb:,.0f} MB"
+                f"{size.items:,} items: {stage.name}: {cost.cpu_seconds:.1f} s CPU, "
+                f"{cost.wall_seconds:.1f} s, {cost.memory_mb:,.0f} MB"
             )
     finally:
         if "down" not in found:
