@@ -7,6 +7,7 @@ import numpy as np
 
 from recsys.arrays import BoolArray, FloatArray, IntArray
 
+IN_CELLS = 3  # what a row costs in a cell that is visited, in rows that are multiplied all at once
 RECALL_AIM = 0.99  # without a filter; under one the nearest cells say less, and .97 is held
 _SAMPLE = 64  # queries that the number of rows to pass is chosen by
 _MIXED = 4  # rows a query is the mean of, at most: a user's vector lies between items
@@ -44,7 +45,7 @@ class InvertedFile:
         """Of `vectors` (N + 1, D) but for row 0, with as many rows to pass as recall needs.
 
         The number grows until the recall of the 500 nearest of sampled queries reaches RECALL_AIM. None
-        where half of all rows would not do.
+        where a share of 1 / IN_CELLS of all rows would not do.
         """
         rows = np.ascontiguousarray(vectors[1:], np.float32)
         centroids, cell = _k_means(rows, seed)
@@ -55,7 +56,7 @@ class InvertedFile:
         queries = _queries(rows, np.random.default_rng(seed))
         edge = [np.partition(rows @ query, -depth)[-depth] for query in queries]  # of the true answers
         file = cls(centroids, edges, rows[order], order + 1, np.append(0, cell), passed, depth)
-        while file.passed <= len(rows) / 2:
+        while file.passed <= len(rows) / IN_CELLS:
             if np.mean([file._recall(*one) for one in zip(queries, edge, strict=True)]) >= RECALL_AIM:
                 return file
             file = replace(file, passed=file.passed * _STEP)

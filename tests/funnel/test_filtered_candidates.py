@@ -18,6 +18,7 @@ from recsys.models.bundle import Bundle
 from recsys.models.fusion import Fusion, FusionShape
 from recsys.models.neighbours import Neighbours
 from recsys.models.signals import SignalTables, UserSignals
+from recsys.retrieval import inverted_file as inverted_files
 from recsys.retrieval.dense_index import DenseIndex
 from tests.fake_world import MeanRetriever, shop_bundle
 
@@ -72,7 +73,9 @@ def large_bundle() -> Bundle:
 
 @cache
 def inverted_file() -> DenseIndex:
-    return DenseIndex(large_bundle().item_vectors, exact_up_to=0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(inverted_files, "IN_CELLS", 1)  # whether it is quicker is not what is asked here
+        return DenseIndex(large_bundle().item_vectors, exact_up_to=0)
 
 
 def sources(bundle: Bundle) -> CandidateSources:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recsys.retrieval import dense_index
+from recsys.retrieval import dense_index, inverted_file
 from recsys.retrieval.dense_index import DenseIndex, largest_places, nearest_flat
 
 
@@ -56,7 +56,8 @@ def test_forbidden_rows_are_left_out_and_the_rest_moves_up(
     assert found.tolist() == best(vectors, query, count, allowed)
 
 
-def test_inverted_lists_find_nearly_all_of_what_is_there() -> None:
+def test_inverted_lists_find_nearly_all_of_what_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inverted_file, "IN_CELLS", 1)
     vectors = clustered(5000)
     index = DenseIndex(vectors, exact_up_to=1000)
     assert not index.exact
@@ -67,7 +68,8 @@ def test_inverted_lists_find_nearly_all_of_what_is_there() -> None:
     assert np.mean(found) >= 0.95
 
 
-def test_inverted_lists_keep_to_what_is_allowed() -> None:
+def test_inverted_lists_keep_to_what_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inverted_file, "IN_CELLS", 1)
     vectors = clustered(5000)
     index = DenseIndex(vectors, exact_up_to=1000)
     allowed = np.arange(5001) % 2 == 0
@@ -139,14 +141,24 @@ def test_a_delta_that_has_grown_is_folded_in(monkeypatch: pytest.MonkeyPatch) ->
 @given(
     scores=st.lists(st.integers(-3, 30), min_size=1, max_size=90),
     count=st.integers(0, 12),
-    block=st.sampled_from([2, 4, 64]),
+    sample=st.sampled_from([2, 8, 2048]),
+    spare=st.sampled_from([0.0, 1.5]),
 )
-def test_the_largest_are_found_by_the_largest_of_blocks(scores: list[int], count: int, block: int) -> None:
+def test_the_largest_are_found_whatever_the_sample_says(
+    scores: list[int], count: int, sample: int, spare: float
+) -> None:
     values = np.array(scores, np.float32)
-    with mock.patch.object(dense_index, "_BLOCK", block):
+    with mock.patch.multiple(dense_index, _SAMPLE=sample, _SPARE=spare):
         found = largest_places(values, count)
     edge = sorted(scores, reverse=True)[min(count, len(scores)) - 1] if count else 31
     assert found.tolist() == [place for place, score in enumerate(scores) if score >= edge]
+
+
+def test_of_many_scores_the_largest_are_found_where_the_sample_saw_none_of_them() -> None:
+    values = np.random.default_rng(0).random(50_000).astype(np.float32)
+    values[np.arange(50_000) % (50_000 // 2048) == 0] = 0  # what a sample in even steps sees
+    assert largest_places(values, 500).tolist() == sorted(np.argsort(-values)[:500].tolist())
+    assert largest_places(-values, 500).tolist() == np.flatnonzero(values == 0).tolist()
 
 
 @given(
