@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy import sparse
@@ -114,41 +115,44 @@ class _Pairs:
 
     Attributes:
         item: (M,) item of each action.
-        place: (M,) moments, with a gap wider than the window between users: two actions are near
-            each other if and only if their places are.
+        place: (M,) moments, from `window + 1` on, with a gap wider than the window between users: two
+            actions are near each other if and only if their places are.
         reach: actions between the two of a pair, at most.
     """
 
-    item: IntArray
-    place: IntArray
+    item: SmallIntArray
+    place: SmallIntArray
     reach: int
     parameters: CoOccurrence
 
     @classmethod
     def of(cls, interactions: Interactions, parameters: CoOccurrence) -> "_Pairs":
-        moment = moments_of(interactions)
-        place = interactions.user_index * (int(moment.max(initial=0)) + parameters.window + 1) + moment
+        steps = np.diff(moments_of(interactions), prepend=0)
+        steps[np.diff(interactions.user_index, prepend=-1) != 0] = parameters.window + 1
+        place = np.cumsum(steps).astype(np.int32)
         reach = parameters.reach
         while reach > 1 and not (place[reach:] - place[:-reach] <= parameters.window).any():
             reach -= 1  # in an ordered log the window alone bounds the distance
-        return cls(interactions.item_index, place, reach, parameters)
+        return cls(interactions.item_index.astype(np.int32), place, reach, parameters)
 
     def degrees(self, size: int) -> DoubleArray:
         """(size,) the summed weight of all pairs that lead to each item."""
-        total, window = np.zeros(size), self.parameters.window
+        total, beyond = np.zeros(size), self.parameters.window + 1
+        item, place = self.item.astype(np.int64), self.place.astype(np.int64)  # as they count and index
+        worth = np.append(self.worth.astype(np.float64), 0.0)  # the last for what is no pair
+        forth, back = worth[beyond - 1 :], np.append(worth[beyond - 1 :: -1], 0.0)
         for distance in range(1, self.reach + 1):
-            earlier, later = self.item[:-distance], self.item[distance:]
-            apart = self.place[distance:] - self.place[:-distance]
-            near = (apart <= window) & (earlier != later)
-            apart = apart[near]
-            total += np.bincount(later[near], self.worth[window + apart], minlength=size)
-            total += np.bincount(earlier[near], self.worth[window - apart], minlength=size)
+            earlier, later = item[:-distance], item[distance:]
+            apart = np.minimum(place[distance:] - place[:-distance], beyond)
+            apart[earlier == later] = beyond
+            total += np.bincount(later, forth[apart], minlength=size)
+            total += np.bincount(earlier, back[apart], minlength=size)
         return total
 
     def blocks(self) -> Iterator[tuple[IntArray, IntArray]]:
         """Groups of items and the rows of their actions, item by item, of about _PAIRS_AT_ONCE pairs each."""
         order = np.argsort(self.item, kind="stable")
-        items, starts = np.unique(self.item[order], return_index=True)
+        items, starts = np.unique(self.item[order].astype(np.int64), return_index=True)
         ends = np.append(starts[1:], len(order))
         block = starts // self._step
         for number in np.unique(block):
@@ -159,10 +163,12 @@ class _Pairs:
         """(len(items), size), indexes sorted: the weight of pairs from each of `items` to other items."""
         total = sparse.csr_matrix((len(items), size), dtype=np.float32)
         for start in range(0, len(rows), self._step):
-            row, other, weight = self._weigh(rows[start : start + self._step])
-            source = np.searchsorted(items, self.item[row])
-            bounds = np.searchsorted(source, np.arange(len(items) + 1))
-            part = sparse.csr_matrix((weight, self.item[other], bounds), shape=total.shape)
+            some = rows[start : start + self._step]
+            counts, other, weight = self._weigh(some)
+            source = np.searchsorted(items, self.item[some])
+            ends = np.cumsum(np.bincount(source, counts, minlength=len(items)))
+            bounds = np.append(0, ends).astype(np.int32)
+            part = sparse.csr_matrix((weight, other, bounds), shape=total.shape)
             part = part.tocsc().tocsr()  # sorts the indexes in linear time
             part.sum_duplicates()
             total = total + part
@@ -177,19 +183,26 @@ class _Pairs:
     @property
     def _step(self) -> int:
         """Actions whose pairs are made at once."""
-        return max(1, _PAIRS_AT_ONCE // (2 * self.reach + 1))
+        return max(1, _PAIRS_AT_ONCE // self._width)
 
-    def _weigh(self, rows: IntArray) -> tuple[IntArray, IntArray, FloatArray]:
-        """All pairs that start at `rows`: the row, the other row and the pair's weight."""
-        width = 2 * self.reach + 1
-        nowhere = np.full(self.reach, -self.parameters.window - 1)
-        padded = np.concatenate([nowhere, self.place, nowhere])
-        apart = np.lib.stride_tricks.sliding_window_view(padded, width)[rows]  # (R, W)
-        apart += self.parameters.window - self.place[rows][:, None]
-        apart = apart.ravel()
+    @property
+    def _width(self) -> int:
+        return 2 * self.reach + 1
+
+    @cached_property
+    def _around(self) -> tuple[SmallIntArray, SmallIntArray]:
+        """(M, W) views of the items and the places of what stands within `reach` of each action."""
+        padded = (np.pad(of_all, self.reach) for of_all in (self.item, self.place))  # no place is near 0
+        items, places = (np.lib.stride_tricks.sliding_window_view(each, self._width) for each in padded)
+        return items, places
+
+    def _weigh(self, rows: IntArray) -> tuple[IntArray, SmallIntArray, FloatArray]:
+        """How many pairs start at each of `rows`, and of all of them the other item and the weight."""
+        items, places = self._around
+        other, apart = items[rows], places[rows]  # (R, W)
+        apart -= (self.place[rows] - self.parameters.window)[:, None]
         # One comparison instead of two: a negative number is a huge unsigned one.
-        near = np.flatnonzero(apart.view(np.uint64) <= 2 * self.parameters.window)
-        row = rows[near // width]
-        other = row + near % width - self.reach
-        different = self.item[row] != self.item[other]
-        return row[different], other[different], self.worth[apart[near[different]]]
+        good = apart.view(f"u{apart.itemsize}") <= 2 * self.parameters.window
+        good &= other != self.item[rows][:, None]
+        kept = np.flatnonzero(good)
+        return np.count_nonzero(good, axis=1), other.ravel()[kept], self.worth[apart.ravel()[kept]]
