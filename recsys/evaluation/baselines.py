@@ -27,6 +27,11 @@ GRAPH_NEIGHBOURS = 500
 COSINE_AND_TFIDF = "item cosine + TF-IDF"
 
 
+def item_graph(train: Interactions, progress: Progress = silent) -> sparse.csr_matrix:
+    """(N + 1, N + 1) the graph of items that kNN looks up: what it costs to build baselines."""
+    return neighbour_graph(*co_occurrence(train, GRAPH_NEIGHBOURS, progress=progress))
+
+
 def build_baselines(
     train: Interactions,
     interactions: Interactions,
@@ -35,7 +40,7 @@ def build_baselines(
     repeats: bool,
     texts: Sequence[str] = (),
     text_vectors: FloatArray | None = None,
-    progress: Progress = silent,
+    graph: sparse.csr_matrix | None = None,
 ) -> tuple[Scorer, ...]:
     """Every baseline that the data has the means for, from the plainest to the strongest.
 
@@ -46,6 +51,7 @@ def build_baselines(
         repeats: whether people come back to an item; without it there is no personal frequency.
         texts: N + 1 titles, "" at 0; with them there is `kNN + text`.
         text_vectors: (N + 1, E) of an encoder, any length; adds to the words of `texts`.
+        graph: `item_graph` of `train`, where it is there already.
     """
     found: list[Scorer] = [Popularity(train)]
     recent = RecentPopularity(interactions) if clock else None
@@ -55,8 +61,7 @@ def build_baselines(
         found += [OwnActions(train, interactions), PersonalFrequency(train, interactions)]
         if recent:
             found.append(CountAndRecency(recent, interactions))
-    neighbours, scores = co_occurrence(train, GRAPH_NEIGHBOURS, progress=progress)
-    graph = neighbour_graph(neighbours, scores)
+    graph = item_graph(train) if graph is None else graph
     knn = ItemNeighbours(interactions, graph, spare_popularity(train, 1e-6))
     found.append(knn)
     if any(texts):

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+from scipy import sparse
 
 from recsys.arrays import FloatArray
 from recsys.config import EvaluationSettings
@@ -60,6 +61,7 @@ class SimilarScorer:
 def evaluate_similar(
     bundle: Bundle,
     known: Interactions,
+    graph: sparse.csr_matrix,
     interactions: Interactions,
     cases: EvalCases,
     settings: EvaluationSettings,
@@ -68,7 +70,7 @@ def evaluate_similar(
     """`similar` as served beside the baselines that need no more than an item; nothing without a question.
 
     Args:
-        known: what the baselines learn from.
+        known: what the baselines learn from. graph: `item_graph` of it.
     """
     rng = np.random.default_rng(settings.seed)
     questions, asked = similar_questions(interactions, cases, SIMILAR_QUESTIONS, rng)
@@ -81,7 +83,7 @@ def evaluate_similar(
         repeats=False,
         texts=bundle.items.words_of_titles,
         text_vectors=bundle.text_vectors,
-        progress=progress,
+        graph=graph,
     )
     scorers = [*baselines, SimilarScorer(bundle, questions)]
     rankings = {

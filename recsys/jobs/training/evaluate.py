@@ -14,7 +14,7 @@ from recsys.dataset.shop import ALL, Shop, check_holds_out
 from recsys.dataset.split import known_before_test
 from recsys.documents import JsonObject
 from recsys.errors import ArtifactMismatchError, DataError
-from recsys.evaluation.baselines import build_baselines, reference_baseline
+from recsys.evaluation.baselines import build_baselines, item_graph, reference_baseline
 from recsys.evaluation.compare import VALIDATION_CHOOSES, Evaluation, cases_to_rank, evaluate_scorers
 from recsys.evaluation.rankings import seen_of
 from recsys.evaluation.reliability import Reliability, measure_reliability
@@ -218,6 +218,7 @@ def run_evaluation(
     ours = bundle_scorers(
         bundle, shop.interactions, cases, features, settings.serving.candidates, repeats, progress
     )
+    graph = item_graph(known, progress)
     others = build_baselines(
         known,
         shop.interactions,
@@ -225,7 +226,7 @@ def run_evaluation(
         repeats=repeats,
         texts=bundle.items.words_of_titles,
         text_vectors=bundle.text_vectors,
-        progress=progress,
+        graph=graph,
     )
     apart = [chosen_scorer(settings, shop, chosen, bundle, repeats, progress)] if chosen else []
     found = evaluate_scorers(
@@ -247,7 +248,7 @@ def run_evaluation(
         no_ranker=bundle.manifest.no_ranker,
         kinds=(
             *compare_by_history(bundle, shop.interactions, found, baselines, asked),
-            *evaluate_similar(bundle, known, shop.interactions, cases, asked, progress),
+            *evaluate_similar(bundle, known, graph, shop.interactions, cases, asked, progress),
         ),
     )
 
