@@ -158,8 +158,7 @@ def _calibrations(ranker: Ranker, test: _Requests, data: RankingData, held: IntA
 
     A kind without any takes that of all.
     """
-    with torch.inference_mode():
-        scores = ranker(test.features).cpu().numpy()
+    scores = ranker.forward_in_parts(test.features).cpu().numpy()
     labels, mask, kinds = data.labels[held], data.mask[held], data.kinds[held]
     whole = data.calibrates[held]
     whole = whole if (labels & mask)[whole].any() else np.ones(len(held), bool)
@@ -209,8 +208,7 @@ def _fit_probabilities(
     steps = settings.epochs * -(-len(train.labels) // settings.batch_size)
     with progress("train probabilities", steps) as advance:
         for _ in _train_epochs(ranker, train, settings, pointwise_loss, advance):
-            with torch.inference_mode():
-                loss = float(pointwise_loss(ranker(test.features), test.labels, test.mask))
+            loss = float(pointwise_loss(ranker.forward_in_parts(test.features), test.labels, test.mask))
             if loss < best[0]:
                 best = loss, weights_of(ranker)
     return best[1]
@@ -261,7 +259,6 @@ def _train_epoch(
 
 def _ndcg(ranker: Ranker, requests: _Requests) -> DoubleArray:
     """(R,) NDCG@10 of the order of each request's candidates."""
-    with torch.inference_mode():
-        scores = ranker(requests.features)
+    scores = ranker.forward_in_parts(requests.features)
     chosen = (requests.labels & requests.mask).sum(-1)
     return ndcg_values(scores.cpu(), requests.labels.cpu(), requests.mask.cpu(), chosen.cpu())
