@@ -1,5 +1,7 @@
 """Training sets through Feast and DuckDB against an independent as-of join: no value may differ."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -86,10 +88,18 @@ def differences(got: pd.DataFrame, expected: pl.DataFrame, names: list[str]) -> 
     return found
 
 
-def compare(shop: Settings, world: dict[str, Any], ttl: timedelta | None, seed: int) -> int:
-    """Asserts equality for every view of every service; returns how many values were compared."""
+def compare(
+    shop: Settings, world: dict[str, Any], ttl: timedelta | None, seed: int, once: bool = False
+) -> int:
+    """Asserts equality for every view of every service; returns how many values were compared.
+
+    Args:
+        once: each user and each item is asked for once, which is joined in another way.
+    """
     features, compared = OfflineFeatures(shop), 0
     rows = questions(seed, rows=400)
+    if once:
+        rows = rows.drop_duplicates(columns.USER_ID).drop_duplicates(columns.ITEM_ID).reset_index(drop=True)
     services = (columns.RANKING_SERVICE, columns.CATALOG_SERVICE, columns.RETRIEVAL_SERVICE)
     for service in (*services, columns.SEARCH_SERVICE, columns.ADS_SERVICE):
         got = features.training_set(rows, service)
@@ -109,20 +119,34 @@ def test_every_value_of_every_view_equals_an_independent_join(shop: Settings, se
     assert compare(shop, world, None, seed) > 25_000
 
 
-def test_a_row_counts_until_the_end_of_its_time_to_live_and_not_longer(shop: Settings) -> None:
-    world = write_world(shop.paths, seed=3)
+@contextmanager
+def rows_that_live(shop: Settings, ttl: timedelta) -> Iterator[None]:
+    """The shop with views whose rows count so long, inside the block."""
     store = open_feast(shop)
     views = [store.get_feature_view(view) for view in VIEW_SCHEMAS]
     lasting = views[0].ttl
     try:
         for view in views:
-            view.ttl = TTL
+            view.ttl = ttl
         store.apply(views)
-        compare(shop, world, TTL, seed=3)
+        yield
     finally:
         for view in views:
             view.ttl = lasting
         store.apply(views)
+
+
+def test_a_row_counts_until_the_end_of_its_time_to_live_and_not_longer(shop: Settings) -> None:
+    world = write_world(shop.paths, seed=3)
+    with rows_that_live(shop, TTL):
+        compare(shop, world, TTL, seed=3)
+
+
+def test_where_each_entity_is_asked_for_once_values_equal_an_independent_join(shop: Settings) -> None:
+    world = write_world(shop.paths, seed=5)
+    assert sum(compare(shop, world, None, seed, once=True) for seed in range(5, 9)) > 1_000
+    with rows_that_live(shop, TTL):
+        assert sum(compare(shop, world, TTL, seed, once=True) for seed in range(5, 9)) > 1_000
 
 
 def test_what_happens_at_the_labels_instant_is_not_seen(shop: Settings) -> None:

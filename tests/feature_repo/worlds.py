@@ -36,16 +36,17 @@ def random_rows(view: str, rng: np.random.Generator, rows: int) -> pa.Table:
         columns.EVENT_TIMESTAMP: at,
         columns.CREATED_TIMESTAMP: created,
     }
+    lengths = rng.integers(0, 5, rows).tolist()  # of a row's lists, which belong together
     for field in schema:
         if field.name not in values:
-            values[field.name] = [random_value(field.type, rng) for _ in range(rows)]
+            values[field.name] = [random_value(field.type, rng, length) for length in lengths]
     return pa.table(values, schema=schema)
 
 
-def random_value(kind: pa.DataType, rng: np.random.Generator) -> Any:
+def random_value(kind: pa.DataType, rng: np.random.Generator, length: int) -> Any:
     """A value of `kind`; 64-bit integers are large enough to break as floats."""
     if pa.types.is_list(kind):
-        return [random_value(kind.value_type, rng) for _ in range(rng.integers(0, 5))]
+        return [random_value(kind.value_type, rng, 0) for _ in range(length)]
     if pa.types.is_boolean(kind):
         return bool(rng.integers(0, 2))
     if pa.types.is_string(kind):

@@ -153,13 +153,13 @@ class _Rows:
 
     @property
     def source(self) -> str:
-        files = ", ".join(_text(file) for file in files_of(self.path))
-        return f"read_parquet([{files}], filename = true, file_row_number = true) AS stored"
-
-    @property
-    def place(self) -> str:
-        """Which row it is, to fetch its features once it is known to be wanted."""
-        return "{'file': stored.filename, 'row': stored.file_row_number}"
+        """The files one behind the other; `place` says which row it is, to fetch it once it is wanted."""
+        files = (
+            f"SELECT *, {number << 40} + file_row_number AS place "
+            f"FROM read_parquet({_text(file)}, file_row_number = true)"
+            for number, file in enumerate(files_of(self.path))
+        )
+        return f"({' UNION ALL BY NAME '.join(files)}) AS stored"
 
     @property
     def instant(self) -> str:
@@ -188,8 +188,11 @@ def _join_features(entities: pd.DataFrame, at: str, joins: Sequence[_Join]) -> p
             f"epoch_us({_name(at)})::HUGEINT * {1 << 62} + {(1 << 62) - 1} AS {INSTANT} FROM entities"
         )
         for join in joins:
-            of_actions = holds_actions(join.rows.path)
-            found = _history(join, wanted, at) if of_actions else _joined(connection, join, at)
+            if holds_actions(join.rows.path):
+                found = _history(join, wanted, at)
+            else:
+                once = not entities.duplicated([*join.keys.values()]).any()
+                found = _joined(connection, join, at, once)
             for name in found.column_names:
                 wanted = wanted.append_column(name, found[name])
     return wanted
@@ -203,10 +206,15 @@ def _history(join: _Join, wanted: pa.Table, at: str) -> pa.Table:
     return found.rename_columns(list(join.features.values()))
 
 
-def _joined(connection: duckdb.DuckDBPyConnection, join: _Join, at: str) -> pa.Table:
-    """The features of a view of rows, from the table `wanted`."""
+def _joined(connection: duckdb.DuckDBPyConnection, join: _Join, at: str, once: bool) -> pa.Table:
+    """The features of a view of rows, from the table `wanted`, which has each entity `once` or more often."""
+    picked = _last_of_each(join, at) if once else _asof(join, at)
+    features = ", ".join(f"{_stored(name)} AS {_name(alias)}" for name, alias in join.features.items())
     with _reading(join.rows):
-        connection.execute(f"CREATE OR REPLACE TABLE found AS {_asof(join, at)}")
+        connection.execute(
+            f"CREATE OR REPLACE TABLE found AS WITH picked AS ({picked}) "
+            f"SELECT {ROW}, {features} FROM {join.rows.source} JOIN picked ON stored.place = {PICKED}"
+        )
     names = ", ".join(f"found.{_name(name)}" for name in join.features.values())
     query = f"SELECT {names} FROM wanted LEFT JOIN found USING ({ROW}) ORDER BY wanted.{ROW}"
     return _in_utc(connection.sql(query).to_arrow_table())
@@ -229,26 +237,40 @@ def _in_utc(table: pa.Table) -> pa.Table:
     return table.cast(pa.schema(fields))
 
 
-def _asof(join: _Join, at: str) -> str:
-    """SQL: the row number of each wanted row that has features, and those features."""
-    rows = join.rows
-    same = " AND ".join(
+def _same(join: _Join) -> str:
+    """SQL: whether a stored row is of a wanted row's entity."""
+    return " AND ".join(
         f"wanted.{_name(ours)} = stored.{_name(theirs)}" for theirs, ours in join.keys.items()
     )
+
+
+def _last_of_each(join: _Join, at: str) -> str:
+    """SQL: the number of each wanted row that has features, and their place; each stored row is read once.
+
+    Where an entity is wanted a second time its rows would be paired with it again: `_asof` does without.
+    """
+    rows, ttl = join.rows, _ttl(join)
+    asked = f"max(epoch_us(wanted.{_name(at)}))"
+    fresh = f"HAVING max(epoch_us({_stored(rows.at)})) + {ttl} >= {asked}" if ttl else ""
+    return f"""
+        SELECT wanted.{ROW}, arg_max(stored.place, {rows.instant}) AS {PICKED}
+        FROM {rows.source} JOIN wanted ON {_same(join)} AND wanted.{INSTANT} >= {rows.instant}
+        GROUP BY wanted.{ROW} {fresh}"""
+
+
+def _asof(join: _Join, at: str) -> str:
+    """SQL: as `_last_of_each`, however often an entity is wanted."""
+    rows, same, ttl = join.rows, _same(join), _ttl(join)
     keys = ", ".join(_stored(name) for name in join.keys)
-    ttl = _ttl(join)
     fresh = f"WHERE stored.fresh_until >= epoch_us(wanted.{_name(at)})" if ttl else ""
-    features = ", ".join(f"{_stored(name)} AS {_name(alias)}" for name, alias in join.features.items())
     return f"""
         WITH stamps AS (
-            SELECT {keys}, {rows.place} AS place, {rows.instant} AS instant,
+            SELECT {keys}, stored.place, {rows.instant} AS instant,
                    epoch_us({_stored(rows.at)}) + {ttl} AS fresh_until
             FROM {rows.source} SEMI JOIN wanted ON {same}
-        ), picked AS (
-            SELECT wanted.{ROW}, stored.place AS {PICKED}
-            FROM wanted ASOF JOIN stamps AS stored ON {same} AND wanted.{INSTANT} >= stored.instant {fresh}
         )
-        SELECT {ROW}, {features} FROM {rows.source} JOIN picked ON {rows.place} = {PICKED}"""
+        SELECT wanted.{ROW}, stored.place AS {PICKED}
+        FROM wanted ASOF JOIN stamps AS stored ON {same} AND wanted.{INSTANT} >= stored.instant {fresh}"""
 
 
 def _latest(
@@ -258,12 +280,12 @@ def _latest(
         within = _within(connection, rows, start, end)
         query = f"""
             WITH last AS (
-                SELECT arg_max({rows.place}, {rows.instant}) AS {PICKED} FROM {rows.source}
+                SELECT arg_max(stored.place, {rows.instant}) AS {PICKED} FROM {rows.source}
                 WHERE {within}
                 GROUP BY {", ".join(_stored(key) for key in keys)}
             )
             SELECT {", ".join(_stored(name) for name in names)}
-            FROM {rows.source} JOIN last ON {rows.place} = {PICKED} WHERE {within}"""
+            FROM {rows.source} JOIN last ON stored.place = {PICKED} WHERE {within}"""
         return _in_utc(connection.sql(query).to_arrow_table())
 
 
