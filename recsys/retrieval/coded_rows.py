@@ -11,12 +11,14 @@ import faiss
 import numpy as np
 import numpy.typing as npt
 
-from recsys.arrays import FloatArray, IntArray
+from recsys.arrays import BoolArray, FloatArray, IntArray
 
 _LARGEST = 127  # of the integers of a row and of a query, either way
 _EXACT = 2**24  # float32 holds every integer up to here
 _SMALLEST = 1e-6  # of a scale: a dimension in which all rows are equal
 _ROWS_AT_ONCE = 65_536
+_SAMPLE = 4096  # rows by which a bound is chosen that the nearest of all reach
+_SPARE = 2.0  # times as many as are wanted shall reach it: integers order rows not quite as their products do
 
 
 @dataclass(frozen=True)
@@ -97,8 +99,16 @@ class RowScan:
         """
         self._scale = Scale.of(rows[1:])
         parts = [rows[start : start + _ROWS_AT_ONCE] for start in range(1, len(rows), _ROWS_AT_ONCE)]
-        codes = [self._scale.codes(part).astype(np.int8) for part in parts]
-        self._scan = build_scan(np.concatenate([np.zeros((0, rows.shape[1]), np.int8), *codes]))
+        coded = [self._scale.codes(part).astype(np.int8) for part in parts]
+        codes = np.concatenate([np.zeros((0, rows.shape[1]), np.int8), *coded])
+        self._scan = build_scan(codes)
+        step = max(len(codes) // _SAMPLE, 1)
+        self._sample, self._sampled = np.arange(1, len(rows), step), codes[::step].astype(np.float32)
+
+    @property
+    def size(self) -> int:
+        """N + 1."""
+        return int(self._scan.ntotal) + 1
 
     def nearest(self, vectors: FloatArray, count: int) -> IntArray:
         """(K, C) the numbers of up to `count` rows nearest to vectors (K, D), best first; 0 = none."""
@@ -106,3 +116,21 @@ class RowScan:
         _, places = self._scan.search(queries, min(count, self._scan.ntotal))
         found: IntArray = places + 1
         return found
+
+    def candidates(self, vector: FloatArray, count: int, allowed: BoolArray) -> IntArray | None:
+        """Numbers of `allowed` (N + 1,) rows, nearly all of the `count` nearest to `vector` (D,) among them.
+
+        They are those that reach a bound which, by a sample, twice as many do. None where the sample is too
+        small to say, or fewer than `count` reach it.
+        """
+        query = self._scale.query(vector)
+        products = self._sampled[allowed[self._sample]] @ query.numbers
+        share = len(products) / max(int(np.count_nonzero(allowed)), 1)
+        reached = int(_SPARE * count * share) + 8
+        if reached >= len(products):
+            return None
+        bound = float(np.partition(products, -reached)[-reached])
+        _, _, places = self._scan.range_search(query.numbers[None], bound - 0.5)  # products are integers
+        rows: IntArray = places + 1
+        rows = rows[allowed[rows]]
+        return rows if len(rows) >= count else None

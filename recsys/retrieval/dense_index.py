@@ -1,4 +1,4 @@
-"""Nearest items by dot product: exact while that is cheap, by an inverted file beyond."""
+"""Nearest items by dot product: exact while that is cheap, by a scan of 8-bit integers beyond."""
 
 from copy import copy
 from dataclasses import dataclass
@@ -7,10 +7,10 @@ import numpy as np
 import torch
 
 from recsys.arrays import BoolArray, FloatArray, IntArray
-from recsys.retrieval.inverted_file import IN_CELLS, InvertedFile
+from recsys.retrieval.coded_rows import RowScan
 
-# Numbers to multiply for one exact answer, at most: 31,000 items of width 64 take a third of a millisecond.
-EXACT_UP_TO = 2_000_000
+# Numbers to multiply for one exact answer, at most: 125,000 items of width 64 take a millisecond.
+EXACT_UP_TO = 8_000_000
 _SAMPLE = 2048  # scores by which a bound is chosen that the largest of all reach
 _SPARE = 1.5  # times as many as are wanted shall reach it
 _GATHER = 4  # what a row costs that is gathered first, in rows that lie one after the other
@@ -20,24 +20,23 @@ DELTA_UP_TO = 4096  # changed rows beside the index: a twentieth of a millisecon
 class DenseIndex:
     """Answers `search` over the rows of one matrix; row 0 is padding and is never found.
 
-    Beyond `exact_up_to` numbers an inverted file is built, if one reaches the recall. A search then takes the
-    cheapest of three ways: the allowed rows gathered and multiplied, which is exact and costs what they are;
-    the nearest cells; or all rows, exact again, where the cells would be more than a third of them.
+    Few allowed rows are gathered and multiplied. Otherwise all rows are; beyond `exact_up_to` numbers a scan
+    of the rows as 8-bit integers, a quarter of the memory to read, says which of them may be the nearest, and
+    the products of those are exact.
 
-    Rows that changed or came later (`with_rows`) lie in a delta beside it, which is searched exactly.
+    Rows that changed or came later (`with_rows`) lie in a delta beside the scan, which is searched exactly.
     """
 
-    def __init__(self, vectors: FloatArray, exact_up_to: int = EXACT_UP_TO, seed: int = 0) -> None:
-        self._seed, self._exact_up_to = seed, exact_up_to
+    def __init__(self, vectors: FloatArray, exact_up_to: int = EXACT_UP_TO) -> None:
+        self._exact_up_to = exact_up_to
         self._vectors = np.ascontiguousarray(vectors, np.float32)
-        large = vectors[1:].size > exact_up_to
-        self._inverted = InvertedFile.build(self._vectors, seed) if large else None
+        self._scan = RowScan(self._vectors) if vectors[1:].size > exact_up_to else None
         self._delta = _Delta.none(vectors.shape[1])
 
     @property
     def exact(self) -> bool:
         """Whether every answer is the true one."""
-        return self._inverted is None
+        return self._scan is None
 
     @property
     def delta(self) -> int:
@@ -54,15 +53,15 @@ class DenseIndex:
         new = np.arange(len(self._vectors), len(vectors))
         rows = np.unique(np.concatenate([self._delta.rows, changed, new]))
         if len(rows) > DELTA_UP_TO:
-            return DenseIndex(vectors, self._exact_up_to, self._seed)
+            return DenseIndex(vectors, self._exact_up_to)
         other = copy(self)
         other._vectors = np.ascontiguousarray(vectors, np.float32)
         other._delta = _Delta(rows, np.ascontiguousarray(vectors[rows], np.float32))
         return other
 
     def products(self, vectors: FloatArray) -> FloatArray | None:
-        """(R, N + 1) all dot products of vectors (R, D) with the rows; None where cells take less work."""
-        if self._inverted is not None:
+        """(R, N + 1) all dot products of vectors (R, D) with the rows; None where a scan takes less work."""
+        if self._scan is not None and len(vectors) == 1:
             return None
         with torch.inference_mode():
             out: FloatArray = (torch.from_numpy(vectors) @ torch.from_numpy(self._vectors).T).numpy()
@@ -83,16 +82,19 @@ class DenseIndex:
         if mask[0]:
             mask = mask.copy() if mask is allowed else mask  # the caller's own
             mask[0] = False
-        found = self._in_cells(query, count, mask, filtered=allowed is not None)
-        rows, scores = self._exact(query, count, mask) if found is None else found
+        few = int(np.count_nonzero(mask)) * _GATHER < len(mask)
+        found = None if few else self._scanned(query, count, mask)
+        rows, scores = self._exact(query, count, mask, few) if found is None else found
         kept = largest_places(scores, count)
         rows, scores = rows[kept], scores[kept]
         best = np.lexsort((rows, -scores))[: max(count, 0)]
         return rows[best], scores[best]
 
-    def _exact(self, query: FloatArray, count: int, mask: BoolArray) -> tuple[IntArray, FloatArray]:
+    def _exact(
+        self, query: FloatArray, count: int, mask: BoolArray, few: bool
+    ) -> tuple[IntArray, FloatArray]:
         """Rows of `mask` (N + 1,), among them the `count` nearest, and their products."""
-        if np.count_nonzero(mask) * _GATHER < len(mask):
+        if few:
             rows = np.flatnonzero(mask)
             return rows, self._vectors.take(rows, axis=0) @ query
         scores = self._vectors @ query
@@ -101,22 +103,18 @@ class DenseIndex:
         rows = rows[mask[rows]]
         return rows, scores[rows]
 
-    def _in_cells(
-        self, query: FloatArray, count: int, mask: BoolArray, filtered: bool
-    ) -> tuple[IntArray, FloatArray] | None:
-        """Rows of `mask` and their products, from the nearest cells and the delta; None: be exact."""
-        if self._inverted is None:
+    def _scanned(self, query: FloatArray, count: int, mask: BoolArray) -> tuple[IntArray, FloatArray] | None:
+        """As `_exact`, by scan and delta, with nearly all of the nearest; None where a scan does not say."""
+        if self._scan is None:
             return None
-        exact = min(int(np.count_nonzero(mask)) * _GATHER, len(mask))
-        if filtered and exact * query.size <= EXACT_UP_TO:
+        rows = self._scan.candidates(query, count, self._delta.others(mask[: self._scan.size]))
+        if rows is None:
             return None
-        others = self._delta.others(mask[: self._inverted.size])
-        only = others if filtered or len(self._delta.rows) else None
-        found = self._inverted.products(query, count, only, most=exact / IN_CELLS)
-        if found is None or not len(self._delta.rows):
-            return found
+        scores = self._vectors.take(rows, axis=0) @ query
+        if not len(self._delta.rows):
+            return rows, scores
         late, late_scores = self._delta.products(query, mask)
-        return np.concatenate([found[0], late]), np.concatenate([found[1], late_scores])
+        return np.concatenate([rows, late]), np.concatenate([scores, late_scores])
 
 
 def nearest_flat(products: FloatArray, allowed: BoolArray, count: int) -> IntArray:

@@ -18,7 +18,6 @@ from recsys.models.bundle import Bundle
 from recsys.models.fusion import Fusion, FusionShape
 from recsys.models.neighbours import Neighbours
 from recsys.models.signals import SignalTables, UserSignals
-from recsys.retrieval import inverted_file as inverted_files
 from recsys.retrieval.dense_index import DenseIndex
 from tests.fake_world import MeanRetriever, shop_bundle
 
@@ -72,14 +71,12 @@ def large_bundle() -> Bundle:
 
 
 @cache
-def inverted_file() -> DenseIndex:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(inverted_files, "IN_CELLS", 1)  # whether it is quicker is not what is asked here
-        return DenseIndex(large_bundle().item_vectors, exact_up_to=0)
+def scanned() -> DenseIndex:
+    return DenseIndex(large_bundle().item_vectors, exact_up_to=0)
 
 
 def sources(bundle: Bundle) -> CandidateSources:
-    return CandidateSources(bundle, Catalog(bundle), inverted_file())
+    return CandidateSources(bundle, Catalog(bundle), scanned())
 
 
 def history(*items: int) -> Histories:
@@ -130,8 +127,8 @@ def masks() -> Mapping[str, np.ndarray]:
     return found
 
 
-def test_the_index_that_these_tests_ask_is_an_inverted_file() -> None:
-    assert not inverted_file().exact
+def test_the_index_that_these_tests_ask_scans() -> None:
+    assert not scanned().exact
 
 
 @pytest.mark.parametrize("who", CONTEXTS)

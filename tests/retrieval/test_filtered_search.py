@@ -1,4 +1,4 @@
-"""Recall under a filter, with the inverted file forced: the nearest among few, many, any and similar rows."""
+"""Recall under a filter, with the scan forced: the nearest among few, many, any and similar rows."""
 
 from functools import cache
 
@@ -66,12 +66,11 @@ def nearest(vectors: np.ndarray, query: np.ndarray, count: int, allowed: np.ndar
     return rows[np.argsort(-(vectors[rows] @ query), kind="stable")[:count]]
 
 
-@pytest.fixture(params=["as it chooses", "in cells"])
+@pytest.fixture(params=["as it chooses", "by the scan"])
 def _way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The cheapest way; or the cells, wherever these are cheaper than exact products."""
-    if request.param == "in cells":
-        monkeypatch.setattr(dense_index, "EXACT_UP_TO", 0)
-        monkeypatch.setattr(dense_index, "_GATHER", 1000)
+    """The cheapest way; or the scan, however few rows are allowed."""
+    if request.param == "by the scan":
+        monkeypatch.setattr(dense_index, "_GATHER", 1_000_000)
 
 
 @pytest.mark.usefixtures("_way")
@@ -120,7 +119,7 @@ def test_changed_and_new_rows_count_as_allowed_ones(share: float) -> None:
 @settings(max_examples=60, deadline=None)
 @given(st.floats(0, 1), st.integers(0, 700), st.booleans(), st.integers(0, 10_000))
 def test_what_is_found_is_allowed_distinct_sorted_and_as_many_as_there_are(
-    share: float, count: int, in_cells: bool, seed: int
+    share: float, count: int, scanned: bool, seed: int
 ) -> None:
     vectors = shop()[0]
     rng = np.random.default_rng(seed)
@@ -128,9 +127,8 @@ def test_what_is_found_is_allowed_distinct_sorted_and_as_many_as_there_are(
     allowed[0] = True  # padding is never found, whatever a mask says
     query = rng.normal(size=WIDTH).astype(np.float32)
     with pytest.MonkeyPatch.context() as patch:
-        if in_cells:
-            patch.setattr(dense_index, "EXACT_UP_TO", 0)
-            patch.setattr(dense_index, "_GATHER", 1000)
+        if scanned:
+            patch.setattr(dense_index, "_GATHER", 1_000_000)
         found, scores = index().search(query, count, allowed)
     assert len(set(found.tolist())) == len(found) == min(count, np.count_nonzero(allowed[1:]))
     assert allowed[found].all()
@@ -139,11 +137,11 @@ def test_what_is_found_is_allowed_distinct_sorted_and_as_many_as_there_are(
     np.testing.assert_allclose(scores, vectors[found] @ query, atol=1e-5)
 
 
-def test_the_index_that_these_tests_ask_is_an_inverted_file() -> None:
+def test_the_index_that_these_tests_ask_scans() -> None:
     assert not index().exact
 
 
-def test_more_answers_than_the_index_was_tuned_for_are_all_there() -> None:
+def test_many_answers_are_all_there() -> None:
     query = queries()[0]
     for count in (501, 3000, ROWS, ROWS + 5):
         found, _ = index().search(query, count)

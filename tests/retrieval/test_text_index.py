@@ -104,20 +104,6 @@ def test_an_index_stays_as_it_is_when_rows_are_added():
     assert (len(index), len(later), later.delta) == (21, 22, 1)
 
 
-def test_a_large_catalog_finds_the_nearest_in_cells_and_still_all_above():
-    centres = unit_rows(40, 8, 32)
-    rng = np.random.default_rng(8)
-    rows = np.repeat(centres, 100, axis=0) + 0.1 * rng.normal(size=(4000, 32)).astype(np.float32)
-    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-    vectors = with_padding(rows.astype(np.float32))
-    large, small = TextIndex(vectors, scan_up_to=1000), TextIndex(vectors)
-    assert (large.exact_top, small.exact_top) == (False, True)
-    query = vectors[17]
-    assert large.above(query, 0.6)[0].tolist() == small.above(query, 0.6)[0].tolist()
-    assert large.top(query, 1)[0].tolist() == small.top(query, 1)[0].tolist() == [17]
-    assert len(np.intersect1d(large.top(query, 100)[0], small.top(query, 100)[0])) >= 97
-
-
 def random_masks(size: int, share: float) -> np.ndarray:
     return np.random.default_rng(3).random(size) < share
 

@@ -2,6 +2,7 @@
 
 import os
 import re
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -17,7 +18,7 @@ from recsys.instants import utc_now
 
 FILES = 8  # what `max_bytes` is divided by: the oldest eighth goes when a new one begins
 BATCH = 500
-IDLE_SECONDS = 0.5
+ROUND_SECONDS = 0.5
 CLOSE_SECONDS = 10.0
 LOST_SECONDS = 10.0  # what was lost is said with the next record, or after so long without one
 
@@ -131,31 +132,36 @@ class RotatingLog(Generic[Record]):
             self.left_out += left_out
 
     def _write_next(self) -> None:
-        """One round: what is queued, or nothing for a while."""
-        records: list[Record] = []
-        ended = False
+        """One round: what comes within half a second, or nothing.
+
+        A record becomes its line when it comes: hundreds at once would hold up requests for 50 ms.
+        """
+        lines: list[bytes] = []
+        taken, wrong, ended = 0, None, False
+        until = time.monotonic() + ROUND_SECONDS
+        while taken < BATCH and (left := until - time.monotonic()) > 0:
+            try:
+                record = self._queue.get(timeout=left)
+            except Empty:
+                break
+            if ended := record is None:
+                break
+            taken += 1
+            try:
+                lines.append(orjson.dumps(self._line(record)) + b"\n")
+            except Exception as error:  # of one record: the others are written
+                wrong = error
+        self._count(dropped=taken - len(lines))
         try:
-            while len(records) < BATCH and not ended:
-                record = self._queue.get(timeout=IDLE_SECONDS)
-                if ended := record is None:
-                    break
-                records.append(record)
-        except Empty:
-            pass
-        try:
-            self._write(records, ended)
+            self._write(lines, ended)
         finally:
             if ended:
                 self._finished.set()
+        if wrong is not None:
+            raise wrong
 
-    def _write(self, records: list[Record], ended: bool) -> None:
-        """Appends `records`; those that are not written are counted, whatever goes wrong.
-
-        Raises:
-            Exception: the first thing that went wrong.
-        """
-        lines, wrong = self._lines(records)
-        self._count(dropped=len(records) - len(lines))
+    def _write(self, lines: list[bytes], ended: bool) -> None:
+        """Appends `lines`, and what the log lacks; those that are not written are counted."""
         totals = self._unsaid(said=bool(lines) or ended)
         if lines or totals is not None:
             written = False
@@ -164,8 +170,6 @@ class RotatingLog(Generic[Record]):
                 written, self._said = True, totals or self._said
             finally:
                 self._count(dropped=0 if written else len(lines))
-        if wrong is not None:
-            raise wrong
 
     def _unsaid(self, said: bool) -> Lost | None:
         """All that was lost up to now, where the log lacks a part that is to be `said` or has waited."""
@@ -184,16 +188,6 @@ class RotatingLog(Generic[Record]):
             totals, dropped=totals.dropped - before.dropped, left_out=totals.left_out - before.left_out
         )
         return [orjson.dumps(self._lost_line(since)) + b"\n"]
-
-    def _lines(self, records: list[Record]) -> tuple[list[bytes], Exception | None]:
-        """The records as lines, and what the last one raised that is none."""
-        lines, wrong = [], None
-        for record in records:
-            try:
-                lines.append(orjson.dumps(self._line(record)) + b"\n")
-            except Exception as error:  # of one record: the others are written
-                wrong = error
-        return lines, wrong
 
     def _append(self, content: bytes) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
