@@ -19,6 +19,7 @@ from recsys.instants import utc_now
 FILES = 8  # what `max_bytes` is divided by: the oldest eighth goes when a new one begins
 BATCH = 500
 ROUND_SECONDS = 0.5
+GATHER_SECONDS = 0.1
 CLOSE_SECONDS = 10.0
 LOST_SECONDS = 10.0  # what was lost is said with the next record, or after so long without one
 
@@ -134,7 +135,8 @@ class RotatingLog(Generic[Record]):
     def _write_next(self) -> None:
         """One round: what comes within half a second, or nothing.
 
-        A record becomes its line when it comes: hundreds at once would hold up requests for 50 ms.
+        Records become lines a few at a time: hundreds at once would hold up requests for 50 ms, and a look at
+        each when it comes would cost more than the lines.
         """
         lines: list[bytes] = []
         taken, wrong, ended = 0, None, False
@@ -151,6 +153,8 @@ class RotatingLog(Generic[Record]):
                 lines.append(orjson.dumps(self._line(record)) + b"\n")
             except Exception as error:  # of one record: the others are written
                 wrong = error
+            if self._queue.empty():
+                time.sleep(GATHER_SECONDS)
         self._count(dropped=taken - len(lines))
         try:
             self._write(lines, ended)
