@@ -1,6 +1,8 @@
 """Served answers on disk: whole lines, bounded, read back, and honest about what they lack."""
 
 import math
+import random
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,7 +26,7 @@ from recsys.funnel.slate import FeatureStatus, Reason, Slate, SlateItem
 from recsys.stores.served.answer_files import read_answers, read_corrected_searches, read_lost_answers
 from recsys.stores.served.answer_log import LostAnswers, answer_log
 from recsys.stores.served.feedback_files import read_slates
-from recsys.stores.served.rotating_log import FILES, Lost, RotatingLog
+from recsys.stores.served.rotating_log import FILES, Lost, RotatingLog, log_files
 
 NOW = datetime(2024, 6, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -266,6 +268,17 @@ def test_answers_and_losses_in_the_log_add_up_to_what_was_served(draws: list[boo
     assert (dropped, left_out) == (log.dropped, log.left_out)
     assert len(kept) + dropped + left_out == len(draws)
     assert left_out == draws.count(False)
+
+
+def test_under_steady_traffic_records_do_not_wait_for_hundreds_of_others(tmp_path: Path) -> None:
+    log = RotatingLog(tmp_path, "numbers", int, 1_000_000, 1.0, random.random)
+    for number in range(100):
+        log.append(number)
+        time.sleep(0.02)
+    written = b"".join(path.read_bytes() for path in log_files(tmp_path, "numbers")).split()
+    log.close()
+    assert len(written) >= 25  # what came in the first quarter of two seconds, and in fact nearly all
+    assert written == [b"%d" % number for number in range(len(written))]
 
 
 def test_a_restart_goes_on_and_the_oldest_files_go(tmp_path: Path) -> None:
