@@ -30,6 +30,7 @@ class UnitPrices:
     def __init__(self) -> None:
         self._rows: list[pa.Table] = [_SCHEMA.empty_table()]
         self._count = 0
+        self._medians: pa.Table | None = None  # of what has come so far, where somebody asked
 
     def add(self, events: pa.Table, returned: pa.Table) -> None:
         """Takes note of the purchases of a part of the log, see `recsys.ingest.cleaning.clean.Cleaned`.
@@ -50,6 +51,7 @@ class UnitPrices:
         price = pa.array(unit_micros(bought[columns.VALUE_MICROS].to_numpy(), pieces))
         at = bought[columns.AT].cast(pa.int64())
         values = [bought[columns.ITEM_ID], at, price, pa.repeat(net, len(bought)), came.filter(priced)]
+        self._medians = None
         self._rows.append(pa.table(dict(zip(_SCHEMA.names, values, strict=True))).cast(_SCHEMA))
         self._count += len(bought)
         if self._count > _CONDENSE_ROWS:
@@ -60,6 +62,11 @@ class UnitPrices:
 
         It is the price at the end of the log: purchases less what was returned of them.
         """
+        if self._medians is None:
+            self._medians = self._latest_medians()
+        return self._medians
+
+    def _latest_medians(self) -> pa.Table:
         codes, items, at, prices = self._read("net")
         order = np.lexsort((at, codes))
         codes, prices = codes[order], prices[order]
