@@ -58,6 +58,9 @@ def parts_as_happened(
     undone = hash_texts(returned.read([columns.EVENT_ID])[columns.EVENT_ID])
     streamed = _find_streamed(lake, most)
     joined = bool(len(streamed.ids))
+    replaced = (
+        undone if takes is not None else undone[:0]
+    )  # imported rows that returned ones stand for
     needed = with_identity(names) if joined or (takes is not None and len(undone)) else list(names)
     for within in _ranges(count_events(lake, first, last), most):
         came = _as_they_came(imported, takes, undone, needed, within)
@@ -65,7 +68,7 @@ def parts_as_happened(
             own = live.read(needed, *within)
             own = own.filter(pa.array(streamed.counts(own)))
             if len(own):
-                own = own.filter(pa.array(~_told(own, imported, returned, undone, streamed.ids, within)))
+                own = own.filter(pa.array(~_told(own, imported, returned, replaced, streamed.ids, within)))
             came = sort_events(pa.concat_tables([came, own]))
         yield came.select(names)
 
@@ -133,12 +136,14 @@ def _told(
 def _as_they_came(
     imported: EventLake, returned: EventLake | None, undone: HashArray, names: Sequence[str], within: _Range
 ) -> pa.Table:
-    """Imported events, those that `returned` has too as it has them."""
+    """Imported events and those of `returned`, in the place of those whose ids are `undone`."""
     events = imported.read(names, *within)
-    if returned is None or not len(undone):
+    if returned is None:
         return events
-    events = events.filter(pa.array(~np.isin(_ids(events), undone)))
-    return sort_events(pa.concat_tables([events, returned.read(names, *within)]))
+    if len(undone):
+        events = events.filter(pa.array(~np.isin(_ids(events), undone)))
+    back = returned.read(names, *within)
+    return sort_events(pa.concat_tables([events, back])) if len(back) else events
 
 
 def _ids(events: pa.Table) -> HashArray:

@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from recsys import columns
@@ -44,6 +44,7 @@ def events(rows: Sequence[tuple[int, str, float]], first: int) -> pa.Table:
 
 @settings(deadline=None, max_examples=60)
 @given(imported=EVENTS, live=EVENTS, returned=EVENTS, came=st.booleans(), most=st.sampled_from([1, 3, 10**6]))
+@example(imported=[(1, "v", 0)], live=[(0, "v", 0)], returned=[(1, "u", 0)], came=False, most=1)
 def test_parts_together_are_what_is_read_at_once(
     imported: list[tuple[int, str, float]],
     live: list[tuple[int, str, float]],
