@@ -58,9 +58,7 @@ def parts_as_happened(
     undone = hash_texts(returned.read([columns.EVENT_ID])[columns.EVENT_ID])
     streamed = _find_streamed(lake, most)
     joined = bool(len(streamed.ids))
-    replaced = (
-        undone if takes is not None else undone[:0]
-    )  # imported rows that returned ones stand for
+    replaced = undone if takes is not None else undone[:0]  # imported rows that returned ones stand for
     needed = with_identity(names) if joined or (takes is not None and len(undone)) else list(names)
     for within in _ranges(count_events(lake, first, last), most):
         came = _as_they_came(imported, takes, undone, needed, within)
