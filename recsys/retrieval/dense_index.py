@@ -172,7 +172,7 @@ def top_places(scores: FloatArray, count: int) -> IntArray:
 
 @dataclass(frozen=True)
 class _Delta:
-    """Rows beside the inverted file: their numbers (C,), sorted, and their vectors (C, D)."""
+    """Rows beside the scan: their numbers (C,), sorted, and their vectors (C, D)."""
 
     rows: IntArray
     vectors: FloatArray
