@@ -28,7 +28,7 @@ COSINE_AND_TFIDF = "item cosine + TF-IDF"
 
 
 def item_graph(train: Interactions, progress: Progress = silent) -> sparse.csr_matrix:
-    """(N + 1, N + 1) the graph of items that kNN looks up: what it costs to build baselines."""
+    """(N + 1, N + 1) the co-occurrence graph that kNN looks up: most of the work of `build_baselines`."""
     return neighbour_graph(*co_occurrence(train, GRAPH_NEIGHBOURS, progress=progress))
 
 

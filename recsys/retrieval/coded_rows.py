@@ -103,7 +103,10 @@ class RowScan:
         codes = np.concatenate([np.zeros((0, rows.shape[1]), np.int8), *coded])
         self._scan = build_scan(codes)
         step = max(len(codes) // _SAMPLE, 1)
-        self._sample, self._sampled = np.arange(1, len(rows), step), codes[::step].astype(np.float32)
+        self._sample_rows, self._sample_codes = (
+            np.arange(1, len(rows), step),
+            codes[::step].astype(np.float32),
+        )
 
     @property
     def size(self) -> int:
@@ -124,7 +127,7 @@ class RowScan:
         small to say, or fewer than `count` reach it.
         """
         query = self._scale.query(vector)
-        products = self._sampled[allowed[self._sample]] @ query.numbers
+        products = self._sample_codes[allowed[self._sample_rows]] @ query.numbers
         share = len(products) / max(int(np.count_nonzero(allowed)), 1)
         reached = int(_SPARE * count * share) + 8
         if reached >= len(products):

@@ -82,29 +82,24 @@ class DenseIndex:
         if mask[0]:
             mask = mask.copy() if mask is allowed else mask  # the caller's own
             mask[0] = False
-        few = int(np.count_nonzero(mask)) * _GATHER < len(mask)
-        found = None if few else self._scanned(query, count, mask)
-        rows, scores = self._exact(query, count, mask, few) if found is None else found
+        if int(np.count_nonzero(mask)) * _GATHER < len(mask):
+            rows = np.flatnonzero(mask)
+            scores = self._vectors.take(rows, axis=0) @ query
+        else:
+            rows, scores = self._scanned(query, count, mask) or self._multiplied(query, count, mask)
         kept = largest_places(scores, count)
         rows, scores = rows[kept], scores[kept]
         best = np.lexsort((rows, -scores))[: max(count, 0)]
         return rows[best], scores[best]
 
-    def _exact(
-        self, query: FloatArray, count: int, mask: BoolArray, few: bool
-    ) -> tuple[IntArray, FloatArray]:
+    def _multiplied(self, query: FloatArray, count: int, mask: BoolArray) -> tuple[IntArray, FloatArray]:
         """Rows of `mask` (N + 1,), among them the `count` nearest, and their products."""
-        if few:
-            rows = np.flatnonzero(mask)
-            return rows, self._vectors.take(rows, axis=0) @ query
         scores = self._vectors @ query
-        scores[~mask] = -np.inf
-        rows = largest_places(scores, count)
-        rows = rows[mask[rows]]
+        rows = _largest_allowed(scores, mask, count)
         return rows, scores[rows]
 
     def _scanned(self, query: FloatArray, count: int, mask: BoolArray) -> tuple[IntArray, FloatArray] | None:
-        """As `_exact`, by scan and delta, with nearly all of the nearest; None where a scan does not say."""
+        """As `_multiplied`, by scan and delta, nearly all the nearest; None where the scan cannot say."""
         if self._scan is None:
             return None
         rows = self._scan.candidates(query, count, self._delta.others(mask[: self._scan.size]))
@@ -128,9 +123,14 @@ def nearest_flat(products: FloatArray, allowed: BoolArray, count: int) -> IntArr
     """
     found = [np.zeros(0, np.int64)]
     for row, (scores, mask) in enumerate(zip(products, allowed, strict=True)):
-        places = largest_places(np.where(mask, scores, np.float32(-np.inf)), count)
-        found.append(row * len(mask) + places[mask[places]])
+        found.append(row * len(mask) + _largest_allowed(scores, mask, count))
     return np.concatenate(found)
+
+
+def _largest_allowed(scores: FloatArray, allowed: BoolArray, count: int) -> IntArray:
+    """As `largest_places`, of the `allowed` (P,) alone."""
+    places = largest_places(np.where(allowed, scores, np.float32(-np.inf)), count)
+    return places[allowed[places]]
 
 
 def largest_places(scores: FloatArray, count: int) -> IntArray:

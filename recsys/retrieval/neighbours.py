@@ -139,7 +139,9 @@ class _Pairs:
         """(size,) the summed weight of all pairs that lead to each item."""
         total, beyond = np.zeros(size), self.parameters.window + 1
         item, place = self.item.astype(np.int64), self.place.astype(np.int64)  # as they count and index
-        worth = np.append(self.worth.astype(np.float64), 0.0)  # the last for what is no pair
+        worth = np.append(
+            self.worth.astype(np.float64), 0.0
+        )  # the last: of two actions too far apart, or of one item
         forth, back = worth[beyond - 1 :], np.append(worth[beyond - 1 :: -1], 0.0)
         for distance in range(1, self.reach + 1):
             earlier, later = item[:-distance], item[distance:]
@@ -202,7 +204,7 @@ class _Pairs:
         other, apart = items[rows], places[rows]  # (R, W)
         apart -= (self.place[rows] - self.parameters.window)[:, None]
         # One comparison instead of two: a negative number is a huge unsigned one.
-        good = apart.view(f"u{apart.itemsize}") <= 2 * self.parameters.window
+        good = apart.view(np.uint32) <= 2 * self.parameters.window
         good &= other != self.item[rows][:, None]
         kept = np.flatnonzero(good)
         return np.count_nonzero(good, axis=1), other.ravel()[kept], self.worth[apart.ravel()[kept]]

@@ -40,7 +40,8 @@ def growth_curve(sizes: Sequence[float], costs: Sequence[float]) -> GrowthCurve:
     >>> growth_curve([1, 10, 100], [7, 7, 7])
     GrowthCurve(fixed=7.0, rate=0.0, exponent=0.0)
     """
-    if len(sizes) < 3 or len(sizes) != len(costs) or list(sizes) != sorted(set(sizes)) or sizes[0] <= 0:
+    check_sizes(sizes)
+    if len(sizes) != len(costs):
         raise ValueError(f"three or more rising sizes and as many costs, not {sizes} and {costs}")
     middle = len(sizes) // 2
     first, between, last = float(costs[0]), float(costs[middle]), float(costs[-1])
@@ -50,6 +51,16 @@ def growth_curve(sizes: Sequence[float], costs: Sequence[float]) -> GrowthCurve:
     exponent = _exponent(np.log(sizes[middle] / sizes[0]), np.log(sizes[-1] / sizes[0]), share)
     rate = (last - first) / (sizes[-1] ** exponent - sizes[0] ** exponent)
     return GrowthCurve(round(first - rate * sizes[0] ** exponent, 6), float(f"{rate:.6g}"), exponent)
+
+
+def check_sizes(sizes: Sequence[float]) -> None:
+    """Whether a curve can be laid through these sizes, before the work of measuring them.
+
+    Raises:
+        ValueError: fewer than three sizes, or they do not rise.
+    """
+    if len(sizes) < 3 or list(sizes) != sorted(set(sizes)) or sizes[0] <= 0:
+        raise ValueError(f"three or more rising sizes are needed for an exponent, not {sizes}")
 
 
 def _exponent(middle: float, large: float, share: float) -> float:

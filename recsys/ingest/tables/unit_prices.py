@@ -30,7 +30,7 @@ class UnitPrices:
     def __init__(self) -> None:
         self._rows: list[pa.Table] = [_SCHEMA.empty_table()]
         self._count = 0
-        self._medians: pa.Table | None = None  # of what has come so far, where somebody asked
+        self._medians: pa.Table | None = None  # until more comes, once computed
 
     def add(self, events: pa.Table, returned: pa.Table) -> None:
         """Takes note of the purchases of a part of the log, see `recsys.ingest.cleaning.clean.Cleaned`.

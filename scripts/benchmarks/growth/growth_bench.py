@@ -18,12 +18,11 @@ from growth.synthetic_shop import shop_size, write_shop
 from recsys.cli.output import note, print_rows
 from recsys.config import load_settings
 from recsys.documents import JsonObject
-from recsys.sizing.growth_curve import growth_curve
+from recsys.sizing.growth_curve import check_sizes, growth_curve
 from recsys.sizing.measured import DRIVERS
 from recsys.sizing.shop_size import ShopSize
 
 ITEMS = (10_000, 30_000, 100_000)
-LEAST_SIZES = 3
 # A stage whose costs differ by less does not grow, as far as these sizes can tell.
 NOISE_MB, NOISE_SECONDS = 50.0, 5.0
 
@@ -66,8 +65,7 @@ def curves(sizes: Sequence[ShopSize], costs: Sequence[dict[str, Cost]]) -> JsonO
 def _items() -> list[int]:
     text = os.environ.get("RECSYS_BENCH_ITEMS")
     items = [int(float(each)) for each in text.split(",")] if text else list(ITEMS)
-    if len(items) < LEAST_SIZES or items != sorted(set(items)):
-        raise ValueError(f"an exponent needs three or more rising sizes, not --items {text}")
+    check_sizes(items)
     return items
 
 
