@@ -103,10 +103,8 @@ class RowScan:
         codes = np.concatenate([np.zeros((0, rows.shape[1]), np.int8), *coded])
         self._scan = build_scan(codes)
         step = max(len(codes) // _SAMPLE, 1)
-        self._sample_rows, self._sample_codes = (
-            np.arange(1, len(rows), step),
-            codes[::step].astype(np.float32),
-        )
+        self._sample_rows = np.arange(1, len(rows), step)
+        self._sample_codes = codes[::step].astype(np.float32)
 
     @property
     def size(self) -> int:

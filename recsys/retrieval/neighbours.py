@@ -139,9 +139,7 @@ class _Pairs:
         """(size,) the summed weight of all pairs that lead to each item."""
         total, beyond = np.zeros(size), self.parameters.window + 1
         item, place = self.item.astype(np.int64), self.place.astype(np.int64)  # as they count and index
-        worth = np.append(
-            self.worth.astype(np.float64), 0.0
-        )  # the last: of two actions too far apart, or of one item
+        worth = np.append(self.worth.astype(np.float64), 0.0)  # the last: too far apart, or the same item
         forth, back = worth[beyond - 1 :], np.append(worth[beyond - 1 :: -1], 0.0)
         for distance in range(1, self.reach + 1):
             earlier, later = item[:-distance], item[distance:]
